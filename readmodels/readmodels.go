@@ -1,0 +1,112 @@
+// Package readmodels is the port to the read models: what the projections have made of the log, ready to be queried.
+//
+// A read model is documents in collections and entries in ordered indexes, nothing more, so that the same typed query
+// runs on Redis (live) and on memory (embedded, and for the past). Data and checkpoint are committed together.
+package readmodels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rolewise/eventstore"
+)
+
+// Scope is where one version of one projection keeps one partition of the plans. Nothing is shared between scopes.
+type Scope struct {
+	Projection string // such as "role-analytics"
+	Version    int    // grows when the projection's rules change
+	Partition  int
+}
+
+// String is the form that stands in keys and logs: "role-analytics@3/07".
+func (s Scope) String() string {
+	return fmt.Sprintf("%s@%d/%02d", s.Projection, s.Version, s.Partition)
+}
+
+// Key names a document: one thing of one plan in one collection.
+type Key struct{ Plan, Collection, ID string }
+
+// Index names an ordered set of entries of one plan.
+type Index struct{ Plan, Name string }
+
+// Entry is one member of an index. Entries are ordered by their bytes.
+type Entry struct {
+	Index Index
+	Value string
+}
+
+// Range chooses entries of an index, in order: those with the prefix, after After (exclusive), Limit at most.
+type Range struct {
+	Prefix string
+	After  string // empty: from the first with the prefix
+	Limit  int    // 0: all
+}
+
+// Checkpoint tells how far a scope has read the log, and of which log.
+type Checkpoint struct {
+	Position eventstore.Position
+	Time     time.Time // of the newest event at or below Position; never goes back
+	StoreID  string    // of the event store that was read
+	Epoch    int
+}
+
+// Batch is one page's worth of changes to a scope, committed whole or not at all.
+type Batch struct {
+	Scope      Scope
+	After      eventstore.Position // must be where the scope stands
+	Checkpoint Checkpoint          // where it stands afterwards
+	Fence      uint64              // of the lease under which the page was folded; 0: none
+	Put        map[Key][]byte      // nil value: delete
+	Add        []Entry
+	Remove     []Entry
+}
+
+// Reader reads one scope.
+type Reader interface {
+	// Get returns one value for each key, nil where there is none. Callers must not change the bytes.
+	Get(ctx context.Context, scope Scope, keys ...Key) ([][]byte, error)
+	// Entries returns the entries of an index that a range chooses, in order.
+	Entries(ctx context.Context, scope Scope, index Index, r Range) ([]string, error)
+	// Checkpoint returns where a scope stands; the zero Checkpoint if nothing was ever committed to it.
+	Checkpoint(ctx context.Context, scope Scope) (Checkpoint, error)
+}
+
+// Store holds read models. Implementations are safe for concurrent use and run the contract in storetest.
+type Store interface {
+	Reader
+	// Commit applies a batch atomically. *OutOfStepError if the scope does not stand at batch.After, *FencedError if a
+	// newer lease has written; nothing is changed then.
+	Commit(ctx context.Context, b Batch) error
+	// Wait returns as soon as the scope's checkpoint has reached the position, woken by the commit, or with the
+	// context's error.
+	Wait(ctx context.Context, scope Scope, min eventstore.Position) error
+	// Dump yields every document and entry of a scope in a canonical order, for comparison.
+	Dump(ctx context.Context, scope Scope, yield func(line string) error) error
+	Close() error
+}
+
+// OutOfStepError says that a scope stands elsewhere than the batch assumed: the page was committed already, or split
+// differently. The caller drops what lies at or below Have and goes on from there.
+type OutOfStepError struct {
+	Scope      Scope
+	Want, Have eventstore.Position
+}
+
+func (e *OutOfStepError) Error() string {
+	return fmt.Sprintf("read model %s stands at %s, not %s", e.Scope, e.Have, e.Want)
+}
+
+// FencedError says that a newer lease holds the scope: the caller has lost its partition.
+type FencedError struct {
+	Scope        Scope
+	Fence, Newer uint64
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("read model %s: lease %d is fenced off by %d", e.Scope, e.Fence, e.Newer)
+}
+
+// ErrClosed is returned by every call on a closed store, and by the waits that its closing ended.
+var ErrClosed = errors.New("read models are closed")

@@ -1,0 +1,199 @@
+package readmodels
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Tx folds a page in memory: what it reads it keeps, what it writes is seen by later reads, and each touched document
+// is encoded once, when the page ends. A Tx belongs to one goroutine.
+//
+// Documents read once stay decoded in the Tx over the pages, since only the projector that owns the scope writes to
+// it; Forget drops them when that was not so.
+type Tx struct {
+	reader Reader
+	scope  Scope
+	docs   map[Key]*document
+	index  map[Entry]bool // true: added, false: removed, since the last Batch
+}
+
+type document struct {
+	value any // *T, or nil where there is none
+	dirty bool
+}
+
+// keep is the most decoded documents that a Tx keeps over the end of a page.
+const keep = 200_000
+
+// NewTx returns an empty Tx over a scope.
+func NewTx(reader Reader, scope Scope) *Tx {
+	return &Tx{reader: reader, scope: scope, docs: map[Key]*document{}, index: map[Entry]bool{}}
+}
+
+// Add puts an entry into an index.
+func (tx *Tx) Add(plan, index, value string) {
+	tx.index[Entry{Index{plan, index}, value}] = true
+}
+
+// Remove takes an entry out of an index.
+func (tx *Tx) Remove(plan, index, value string) {
+	tx.index[Entry{Index{plan, index}, value}] = false
+}
+
+// Entries returns all entries of an index that have a prefix, in order, those of this Tx included.
+func (tx *Tx) Entries(ctx context.Context, plan, index, prefix string) ([]string, error) {
+	at := Index{plan, index}
+	stored, err := tx.reader.Entries(ctx, tx.scope, at, Range{Prefix: prefix})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]string, 0, len(stored))
+	for _, value := range stored {
+		if kept, touched := tx.index[Entry{at, value}]; !touched || kept {
+			all = append(all, value)
+		}
+	}
+	for entry, added := range tx.index {
+		if added && entry.Index == at && strings.HasPrefix(entry.Value, prefix) {
+			all = append(all, entry.Value)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// Batch returns what changed since the last Batch. The caller commits it; the Tx then stands at its end.
+func (tx *Tx) Batch() (Batch, error) {
+	b := Batch{Scope: tx.scope, Put: map[Key][]byte{}}
+	for key, doc := range tx.docs {
+		if !doc.dirty {
+			continue
+		}
+		doc.dirty = false
+		if doc.value == nil {
+			b.Put[key] = nil
+			continue
+		}
+		value, err := json.Marshal(doc.value)
+		if err != nil {
+			return Batch{}, fmt.Errorf("encode %s %s: %w", key.Collection, key.ID, err)
+		}
+		b.Put[key] = value
+	}
+	for entry, added := range tx.index {
+		if added {
+			b.Add = append(b.Add, entry)
+		} else {
+			b.Remove = append(b.Remove, entry)
+		}
+	}
+	clear(tx.index)
+	if len(tx.docs) > keep {
+		clear(tx.docs)
+	}
+	return b, nil
+}
+
+// Forget drops everything read and written, as if the Tx were new.
+func (tx *Tx) Forget() {
+	clear(tx.docs)
+	clear(tx.index)
+}
+
+// Collection is a typed set of documents. The same value serves the projection that writes and the query that reads.
+type Collection[T any] struct{ Name string }
+
+// Edit returns the document for change, a zero one if there is none. It is written at the end of the page.
+func (c Collection[T]) Edit(ctx context.Context, tx *Tx, plan, id string) (*T, error) {
+	value, err := c.Peek(ctx, tx, plan, id)
+	if err != nil {
+		return nil, err
+	}
+	doc := tx.docs[Key{plan, c.Name, id}]
+	if value == nil {
+		value = new(T)
+		doc.value = value
+	}
+	doc.dirty = true
+	return value, nil
+}
+
+// Peek returns the document, nil if there is none. The caller must not change it.
+func (c Collection[T]) Peek(ctx context.Context, tx *Tx, plan, id string) (*T, error) {
+	key := Key{plan, c.Name, id}
+	if doc, ok := tx.docs[key]; ok {
+		value, _ := doc.value.(*T)
+		return value, nil
+	}
+	if err := c.Prefetch(ctx, tx, plan, id); err != nil {
+		return nil, err
+	}
+	value, _ := tx.docs[key].value.(*T)
+	return value, nil
+}
+
+// Prefetch reads documents in one round trip, before a rule that touches many of them.
+func (c Collection[T]) Prefetch(ctx context.Context, tx *Tx, plan string, ids ...string) error {
+	var missing []Key
+	for _, id := range ids {
+		if key := (Key{plan, c.Name, id}); tx.docs[key] == nil {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	stored, err := tx.reader.Get(ctx, tx.scope, missing...)
+	if err != nil {
+		return err
+	}
+	for i, key := range missing {
+		value, err := c.decode(key, stored[i])
+		if err != nil {
+			return err
+		}
+		tx.docs[key] = &document{}
+		if value != nil {
+			tx.docs[key].value = value
+		}
+	}
+	return nil
+}
+
+// Delete removes the document.
+func (c Collection[T]) Delete(tx *Tx, plan, id string) {
+	tx.docs[Key{plan, c.Name, id}] = &document{dirty: true}
+}
+
+// Load reads documents for a query, in the order of the ids, nil where there is none.
+func (c Collection[T]) Load(ctx context.Context, r Reader, scope Scope, plan string, ids ...string) ([]*T, error) {
+	keys := make([]Key, len(ids))
+	for i, id := range ids {
+		keys[i] = Key{plan, c.Name, id}
+	}
+	stored, err := r.Get(ctx, scope, keys...)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]*T, len(ids))
+	for i, key := range keys {
+		if values[i], err = c.decode(key, stored[i]); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+func (c Collection[T]) decode(key Key, stored []byte) (*T, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	value := new(T)
+	if err := json.Unmarshal(stored, value); err != nil {
+		return nil, fmt.Errorf("decode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
+	}
+	return value, nil
+}
