@@ -1,0 +1,14 @@
+package commands
+
+// All lists one zero value of every command.
+func All() []Command {
+	return []Command{
+		CreatePlan{}, ChangePlanTier{}, GrantPlanFeature{}, WithdrawPlanFeature{}, SetPolicy{}, CreateAPIKey{}, RevokeAPIKey{},
+		InviteMember{}, AcceptInvitation{}, AddTeamMember{}, ChangeTeamRole{}, RemoveTeamMember{},
+		CreateTeam{}, RenameTeam{}, MoveTeam{},
+		DefineSkill{}, RenameSkill{}, ValidateSkill{}, RetireSkill{}, PublishBenchmark{}, RecordSkillIQ{}, InvalidateSkillIQ{},
+		CreateRole{}, CustomizeRole{}, DuplicateRole{}, RenameRole{}, DescribeRole{}, AddRoleSkill{}, RemoveRoleSkill{},
+		ReorderRoleSkills{}, SetSkillRequired{}, AdjustGoal{}, SetRequiredLevel{}, PublishRole{},
+		AssignRole{}, UnassignRole{}, SelectLevel{}, VisitRole{}, RefreshProgress{},
+	}
+}

@@ -1,0 +1,239 @@
+package commands
+
+import (
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"rolewise/domain"
+	"rolewise/domain/access"
+	"rolewise/domain/assignment"
+	"rolewise/domain/command"
+	"rolewise/domain/plan"
+	"rolewise/eventstore"
+)
+
+// Mode says what a wrong item in a bulk command does to the others (SPEC ASG-5).
+type Mode string
+
+const (
+	Partial Mode = "partial" // nothing: each item stands for itself
+	Atomic  Mode = "atomic"  // it refuses them all, before anything is appended
+)
+
+// AssignRole gives a role to members and teams.
+type AssignRole struct {
+	Role    domain.RoleID     `json:"role"`
+	Members []domain.MemberID `json:"members,omitempty"`
+	Teams   []domain.TeamID   `json:"teams,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Notify  *bool             `json:"notify,omitempty" doc:"Default true."`
+	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"Default partial."`
+}
+
+func (AssignRole) About() About {
+	return About{Name: "assign-role", Summary: "Assign a role to members and teams.", Action: access.AssignRoles, Feature: plan.Roles}
+}
+
+func (c AssignRole) run(w *work) (Answer, error) {
+	published, err := w.rolePublished(c.Role)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !published {
+		return Answer{}, domain.Missing("role").At("/role")
+	}
+	return w.bulk(c.Mode, c.Members, c.Teams, func(h assignment.Holder) assignment.Command {
+		return assignment.Assign{Holder: h, Role: c.Role, RolePublished: published, Message: c.Message, Notify: c.Notify == nil || *c.Notify}
+	})
+}
+
+// UnassignRole ends the direct path of members, and the path of teams, to a role. Other paths stay (SPEC ASG-2).
+type UnassignRole struct {
+	Role    domain.RoleID     `json:"role"`
+	Members []domain.MemberID `json:"members,omitempty"`
+	Teams   []domain.TeamID   `json:"teams,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Notify  *bool             `json:"notify,omitempty" doc:"Default true."`
+	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"Default partial."`
+}
+
+func (UnassignRole) About() About {
+	return About{Name: "unassign-role", Summary: "Unassign a role from members and teams.", Action: access.AssignRoles, Feature: plan.Roles}
+}
+
+func (c UnassignRole) run(w *work) (Answer, error) {
+	state, err := w.Role(w.ctx, w.req.Plan, c.Role)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !state.Exists {
+		return Answer{}, domain.Missing("role").At("/role")
+	}
+	return w.bulk(c.Mode, c.Members, c.Teams, func(h assignment.Holder) assignment.Command {
+		return assignment.Unassign{Holder: h, Role: c.Role, Message: c.Message, Notify: c.Notify == nil || *c.Notify}
+	})
+}
+
+const (
+	maxItems    = 10_000 // of one bulk command
+	bulkWriters = 64     // items appended at the same time, so that the store commits them in groups
+)
+
+// bulkItem is one member or team of a bulk command: where it stands in the body, and what became of it.
+type bulkItem struct {
+	Item
+	pointer string
+	holder  assignment.Holder
+	answer  Answer
+	refusal *domain.Error
+}
+
+// bulk carries out the same command for many holders. In mode atomic every item is decided before anything is
+// appended. That is not a transaction over streams: another command may come between the deciding and the appending of
+// an item, which is then decided once more by itself.
+func (w *work) bulk(mode Mode, memberIDs []domain.MemberID, teamIDs []domain.TeamID, build func(assignment.Holder) assignment.Command) (Answer, error) {
+	w.several = true
+	items, err := w.bulkItems(mode, memberIDs, teamIDs)
+	if err != nil {
+		return Answer{}, err
+	}
+	if mode == Atomic && !w.found {
+		trial := *w
+		trial.req.DryRun = true
+		if err := trial.each(items, build); err != nil {
+			return Answer{}, err
+		}
+		if err := refusals(items); err != nil {
+			return Answer{}, err
+		}
+	}
+	if !w.req.DryRun {
+		if err := w.claimFor(eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}); err != nil {
+			return Answer{}, err
+		}
+	}
+	if err := w.each(items, build); err != nil {
+		return Answer{}, err
+	}
+	return w.sum(items)
+}
+
+func (w *work) bulkItems(mode Mode, memberIDs []domain.MemberID, teamIDs []domain.TeamID) ([]*bulkItem, error) {
+	n := len(memberIDs) + len(teamIDs)
+	switch {
+	case mode != "" && mode != Partial && mode != Atomic:
+		return nil, domain.Invalidf("/mode", "invalid_mode", "must be partial or atomic")
+	case n == 0:
+		return nil, domain.Invalidf("/members", "required", "name at least one member or team")
+	case n > maxItems:
+		return nil, domain.Invalidf("/members", "too_many", "at most %d members and teams in one command", maxItems)
+	case n > 1 && w.req.IfMatch != nil:
+		return nil, domain.Invalidf("", "if_match_on_bulk", "If-Match fits a single item only: each item has a revision of its own")
+	}
+	items := make([]*bulkItem, 0, n)
+	for i, id := range memberIDs {
+		items = append(items, &bulkItem{Item: Item{Member: string(id)}, pointer: domain.ItemPointer("/members", i), holder: assignment.Holder{Member: id}})
+	}
+	for i, id := range teamIDs {
+		items = append(items, &bulkItem{Item: Item{Team: string(id)}, pointer: domain.ItemPointer("/teams", i), holder: assignment.Holder{Team: id}})
+	}
+	return items, nil
+}
+
+// each decides all items; a holder named twice counts once.
+func (w *work) each(items []*bulkItem, build func(assignment.Holder) assignment.Command) error {
+	tree, err := w.Teams(w.ctx, w.req.Plan)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(w.ctx)
+	group.SetLimit(bulkWriters)
+	seen := map[assignment.Holder]bool{}
+	for _, item := range items {
+		holder := assignment.Holder{Member: item.holder.Member, Team: item.holder.Team}
+		if seen[holder] {
+			item.Status = "unchanged"
+			continue
+		}
+		seen[holder] = true
+		group.Go(func() error {
+			one := *w
+			one.ctx = ctx
+			return item.decide(&one, tree.Has(holder.Team), build)
+		})
+	}
+	return group.Wait()
+}
+
+func (i *bulkItem) decide(w *work, teamExists bool, build func(assignment.Holder) assignment.Command) error {
+	holder, id := i.holder, string(i.holder.Team)
+	holder.Exists = teamExists
+	if holder.Team == "" {
+		id = string(holder.Member)
+		exists, err := w.memberExists(holder.Member)
+		if err != nil {
+			return err
+		}
+		holder.Exists = exists
+	}
+	answer, err := decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
+	i.answer, i.refusal = answer, nil
+	switch {
+	case errors.As(err, &i.refusal):
+		if i.refusal.Field == "" {
+			i.refusal = i.refusal.At(i.pointer)
+		}
+		i.Status, i.Code, i.Detail = "refused", i.refusal.Code, i.refusal.Message
+		return nil
+	case err != nil:
+		return err
+	case len(answer.Events) == 0:
+		i.Status = "unchanged"
+	default:
+		i.Status = "done"
+	}
+	return nil
+}
+
+// refusals joins what refuses an atomic command.
+func refusals(items []*bulkItem) error {
+	var all []error
+	for _, item := range items {
+		if item.refusal != nil {
+			all = append(all, item.refusal)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// sum answers for all items: stream and revision are those of the item appended last, and the position is its too.
+func (w *work) sum(items []*bulkItem) (Answer, error) {
+	total := Answer{Events: []string{}}
+	var last eventstore.Position
+	for _, item := range items {
+		total.Items = append(total.Items, item.Item)
+		total.Events = append(total.Events, item.answer.Events...)
+		if item.answer.Position == "" {
+			continue
+		}
+		position, err := eventstore.ParsePosition(item.answer.Position)
+		if err != nil {
+			return Answer{}, err
+		}
+		if position >= last {
+			last = position
+			total.Stream, total.Revision = item.answer.Stream, item.answer.Revision
+		}
+	}
+	if last == 0 {
+		info, err := w.store.Info(w.ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		last = info.Head
+		total.Stream, total.Revision = eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}.String(), -1
+	}
+	total.Position = last.String()
+	return total, nil
+}

@@ -1,0 +1,63 @@
+package commands
+
+import (
+	"context"
+
+	"rolewise/domain"
+	"rolewise/domain/member"
+	"rolewise/domain/plan"
+	"rolewise/domain/role"
+	"rolewise/domain/skill"
+	"rolewise/domain/team"
+	"rolewise/eventstore"
+)
+
+// Plan returns a plan's state, as the event store has it now.
+func (h *Handler) Plan(ctx context.Context, id domain.PlanID) (plan.State, error) {
+	at, err := load(ctx, h, plans, id, eventstore.PlanWide)
+	return at.state, err
+}
+
+// Member returns a member's state, as the event store has it now.
+func (h *Handler) Member(ctx context.Context, planID domain.PlanID, id domain.MemberID) (member.State, error) {
+	at, err := load(ctx, h, members, planID, string(id))
+	return at.state, err
+}
+
+// Teams returns the tree of a plan's teams.
+func (h *Handler) Teams(ctx context.Context, planID domain.PlanID) (team.State, error) {
+	at, err := load(ctx, h, teams, planID, eventstore.PlanWide)
+	return at.state, err
+}
+
+// Skill returns a skill of the plan, or else of the catalog.
+func (h *Handler) Skill(ctx context.Context, planID domain.PlanID, id domain.SkillID) (skill.State, error) {
+	at, err := load(ctx, h, skills, planID, string(id))
+	if err == nil && !at.state.Exists && planID != domain.CatalogPlan {
+		at, err = load(ctx, h, skills, domain.CatalogPlan, string(id))
+	}
+	return at.state, err
+}
+
+// Role returns a role of the plan, or else a published one of the catalog.
+func (h *Handler) Role(ctx context.Context, planID domain.PlanID, id domain.RoleID) (role.State, error) {
+	at, err := load(ctx, h, roles, planID, string(id))
+	if err != nil || at.state.Exists || planID == domain.CatalogPlan {
+		return at.state, err
+	}
+	at, err = load(ctx, h, roles, domain.CatalogPlan, string(id))
+	if !at.state.Published() {
+		return role.State{}, err
+	}
+	return at.state, err
+}
+
+func (w *work) memberExists(id domain.MemberID) (bool, error) {
+	state, err := w.Member(w.ctx, w.req.Plan, id)
+	return state.Exists, err
+}
+
+func (w *work) rolePublished(id domain.RoleID) (bool, error) {
+	state, err := w.Role(w.ctx, w.req.Plan, id)
+	return state.Published(), err
+}

@@ -1,0 +1,152 @@
+package commands
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"rolewise/domain"
+	"rolewise/domain/command"
+	"rolewise/eventstore"
+)
+
+// errClaimed says that another request under the same key claimed it in the meantime.
+var errClaimed = errors.New("idempotency key was claimed by another request")
+
+// maxKey bounds an Idempotency-Key, in bytes.
+const maxKey = 255
+
+// once carries the command out, or gives the answer that an earlier request under the same key got (SPEC API-1).
+func (w *work) once(c Command) (Answer, error) {
+	if w.req.Key == "" {
+		return c.run(w)
+	}
+	if len(w.req.Key) > maxKey {
+		return Answer{}, domain.Invalidf("", "invalid_idempotency_key", "Idempotency-Key must have at most %d bytes", maxKey)
+	}
+	at, err := load(w.ctx, w.Handler, keyed, w.req.Plan, w.id.String())
+	if err != nil {
+		return Answer{}, err
+	}
+	if answered := at.state.Answered; answered != nil {
+		if err := w.sameBody(answered.BodyHash); err != nil {
+			return Answer{}, err
+		}
+		var answer Answer
+		err := json.Unmarshal(answered.Answer, &answer)
+		return answer, err
+	}
+	if at.state.Claim != nil {
+		if err := w.sameBody(at.state.Claim.BodyHash); err != nil {
+			return Answer{}, err
+		}
+		w.claim, w.found = at.state.Claim, true
+	}
+	answer, err := c.run(w)
+	switch {
+	case err != nil:
+		return Answer{}, w.release(err)
+	case w.req.DryRun || (len(answer.Events) > 0 && !w.several):
+		return answer, nil // the stream itself tells
+	}
+	return answer, w.remember(answer)
+}
+
+func (w *work) sameBody(hash command.BodyHash) error {
+	if string(hash) == w.hash {
+		return nil
+	}
+	return domain.Invalidf("", "idempotency_key_reused", "the Idempotency-Key was used for another command or body")
+}
+
+// claimFor writes the claim of a key before the first event of its command.
+func (w *work) claimFor(stream eventstore.StreamID) error {
+	if w.req.Key == "" || w.claim != nil {
+		return nil
+	}
+	claim := command.CommandClaimed{
+		Name: command.Name(w.name), BodyHash: command.BodyHash(w.hash),
+		Stream: command.Stream(stream.String()), NewID: command.NewID(w.created),
+	}
+	if err := w.note(claim); err != nil {
+		return err
+	}
+	w.claim = &claim
+	return nil
+}
+
+// release gives an own claim back after a refusal: the caller may correct the body and use the key again. A failure of
+// the store leaves the claim, since something may have been written; so does the claim of another request that may
+// still be at work.
+func (w *work) release(refused error) error {
+	var refusal *domain.Error
+	if w.claim == nil || w.found || !errors.As(refused, &refusal) || refusal.Kind == domain.Conflict && refusal.Code == "concurrent_change" {
+		return refused
+	}
+	if err := w.note(command.CommandReleased{}); err != nil && !errors.Is(err, errClaimed) {
+		return err
+	}
+	return refused
+}
+
+// remember keeps an answer that no single stream can tell.
+func (w *work) remember(answer Answer) error {
+	answer.APIKey = ""
+	b, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("remember answer: %w", err)
+	}
+	return w.note(command.CommandAnswered{BodyHash: command.BodyHash(w.hash), Answer: b})
+}
+
+func (w *work) note(event command.Event) error {
+	stream := eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}
+	at, err := load(w.ctx, w.Handler, keyed, w.req.Plan, w.id.String())
+	if err != nil {
+		return err
+	}
+	if _, claims := event.(command.CommandClaimed); claims && (at.state.Claim != nil || at.state.Answered != nil) {
+		return errClaimed
+	}
+	record, err := w.record(command.Events, stream, int(at.revision)+1, event)
+	if err != nil {
+		return err
+	}
+	_, err = w.store.Append(w.ctx, stream, at.revision, record)
+	var conflict *eventstore.ConflictError
+	if errors.As(err, &conflict) {
+		return errClaimed
+	}
+	return err
+}
+
+// earlier looks in a stream for the events of an earlier request under the same key, and gives the answer it got.
+func earlier[S, C, E any](w *work, a aggregate[S, C, E], stream eventstore.StreamID) (Answer, bool, error) {
+	state := a.decider.Initial()
+	var answer Answer
+	var done bool
+	for recorded, err := range w.store.Read(w.ctx, stream, 0) {
+		if err != nil {
+			return Answer{}, false, fmt.Errorf("read %s: %w", stream, err)
+		}
+		event, meta, err := decode[E](a.events, recorded)
+		if err != nil {
+			return Answer{}, false, err
+		}
+		mine := meta.Command == w.id.String()
+		if done && !mine {
+			break
+		}
+		state = a.decider.Evolve(state, event)
+		if mine {
+			done = true
+			answer.Events = append(answer.Events, recorded.Type)
+			answer.Revision, answer.Position = int64(recorded.Revision), recorded.Position.String()
+		}
+	}
+	if done {
+		answer.Stream = stream.String()
+		answer.Warnings = warn(a, state, nil)
+	}
+	return answer, done, nil
+}

@@ -1,0 +1,244 @@
+package commands
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"rolewise/domain"
+	"rolewise/domain/access"
+	"rolewise/domain/member"
+	"rolewise/domain/reservation"
+)
+
+// InviteMember invites a person into the plan.
+type InviteMember struct {
+	Member     domain.MemberID   `json:"member,omitempty" doc:"Id of the new member; one is made if it is left out."`
+	Name       string            `json:"name"`
+	Email      string            `json:"email" doc:"Primary e-mail address, unique in the plan."`
+	Title      string            `json:"title,omitempty"`
+	Teams      []TeamMembership  `json:"teams,omitempty"`
+	AccessRole member.AccessRole `json:"access_role,omitempty" enum:"owner,admin,hr,auditor"`
+}
+
+// TeamMembership is a role in a team.
+type TeamMembership struct {
+	Team     domain.TeamID   `json:"team"`
+	TeamRole member.TeamRole `json:"team_role" enum:"manager,stakeholder,member"`
+}
+
+func (InviteMember) About() About {
+	return About{Name: "invite-member", Summary: "Invite a person into the plan.", Action: access.ManageMembers}
+}
+
+func (c InviteMember) run(w *work) (Answer, error) {
+	id := domain.MemberID(w.newID(string(c.Member)))
+	answer, err := w.invite(id, func() (member.Invite, error) {
+		tree, err := w.Teams(w.ctx, w.req.Plan)
+		invite := member.Invite{Member: id, Name: c.Name, Email: c.Email, Title: c.Title, AccessRole: c.AccessRole}
+		for _, t := range c.Teams {
+			invite.Teams = append(invite.Teams, member.Membership{Team: t.Team, TeamRole: t.TeamRole, TeamExists: tree.Has(t.Team)})
+		}
+		return invite, err
+	})
+	answer.ID = string(id)
+	return answer, err
+}
+
+// invite reserves the e-mail address, then appends to the member's stream; if that is refused, the address is released.
+func (w *work) invite(id domain.MemberID, build func() (member.Invite, error)) (Answer, error) {
+	reserved := ""
+	answer, err := decide(w, members, string(id), func(s member.State) (member.Command, error) {
+		invite, err := build()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := member.Decider.Decide(s, invite); err != nil { // before an address is reserved in vain
+			return nil, err
+		}
+		if w.req.DryRun {
+			return invite, w.emailFree(invite.Email, id)
+		}
+		reserved = invite.Email
+		return invite, w.reserveEmail(invite.Email, id)
+	})
+	if err != nil && reserved != "" && domain.CodeOf(err) == "member_exists" {
+		if err := w.releaseEmail(reserved, id); err != nil {
+			return Answer{}, err
+		}
+	}
+	return answer, err
+}
+
+// emailStream names the stream that reserves an address: a keyed hash of it, case-folded and normalised (SPEC MEM-1).
+func (h *Handler) emailStream(planID domain.PlanID, email string) string {
+	mac := hmac.New(sha256.New, h.emailKey)
+	mac.Write([]byte(string(planID) + "\x00" + sameEmail(email)))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// sameEmail maps all spellings of one address to one text.
+func sameEmail(email string) string {
+	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(email)))
+}
+
+// reserveEmail makes the address the member's, or refuses if another has it.
+func (w *work) reserveEmail(email string, owner domain.MemberID) error {
+	return w.onEmail(email, func(s reservation.State) (reservation.Command, error) {
+		if s.Owner == "" || s.Owner == owner {
+			return reservation.Reserve{Owner: owner}, nil
+		}
+		free, err := w.settle(s.Owner, email)
+		return reservation.Reserve{Owner: owner, Free: free}, err
+	})
+}
+
+func (w *work) releaseEmail(email string, owner domain.MemberID) error {
+	state, err := w.Member(w.ctx, w.req.Plan, owner)
+	if err != nil || sameEmail(state.Email) == sameEmail(email) { // the member that exists uses this very address
+		return err
+	}
+	return w.onEmail(email, func(reservation.State) (reservation.Command, error) {
+		return reservation.Release{Owner: owner}, nil
+	})
+}
+
+// settle finds out whether the owner of a reservation ever came to be. If not, its stream is closed first, so that an
+// invitation under way fails instead of taking the address a second time (DESIGN rule 14).
+func (w *work) settle(owner domain.MemberID, email string) (free bool, err error) {
+	state, err := w.Member(w.ctx, w.req.Plan, owner)
+	if err != nil {
+		return false, err
+	}
+	if !state.Exists && !state.Abandoned {
+		side := w.side("settle")
+		_, err := decide(side, members, string(owner), func(member.State) (member.Command, error) {
+			return member.Abandon{Member: owner}, nil
+		})
+		var refusal *domain.Error
+		if err != nil && !errors.As(err, &refusal) {
+			return false, err
+		}
+		if state, err = w.Member(w.ctx, w.req.Plan, owner); err != nil {
+			return false, err
+		}
+	}
+	return !state.Exists || sameEmail(state.Email) != sameEmail(email), nil
+}
+
+func (w *work) onEmail(email string, build func(reservation.State) (reservation.Command, error)) error {
+	_, err := decide(w.side("email"), emails, w.emailStream(w.req.Plan, email), build)
+	return err
+}
+
+func (w *work) emailFree(email string, owner domain.MemberID) error {
+	at, err := load(w.ctx, w.Handler, emails, w.req.Plan, w.emailStream(w.req.Plan, email))
+	if err != nil || at.state.Owner == "" || at.state.Owner == owner {
+		return err
+	}
+	state, err := w.Member(w.ctx, w.req.Plan, at.state.Owner)
+	if err != nil || !state.Exists || sameEmail(state.Email) != sameEmail(email) {
+		return err
+	}
+	_, err = reservation.Decider.Decide(at.state, reservation.Reserve{Owner: owner})
+	return err
+}
+
+// AcceptInvitation ends the invitation: the member is there.
+type AcceptInvitation struct {
+	Member domain.MemberID `json:"member,omitempty" doc:"Left out: the member that the key acts for."`
+}
+
+func (AcceptInvitation) About() About {
+	return About{Name: "accept-invitation", Summary: "Accept an invitation into the plan.", Action: access.LearnRole}
+}
+
+func (c AcceptInvitation) run(w *work) (Answer, error) {
+	id, err := w.actingFor(c.Member)
+	if err != nil {
+		return Answer{}, err
+	}
+	return w.decideMember(id, func() (member.Command, error) { return member.Accept{Member: id}, nil })
+}
+
+// AddTeamMember puts a member into a team; the team's roles come with it (SPEC ASG-2).
+type AddTeamMember struct {
+	Team     domain.TeamID   `json:"team"`
+	Member   domain.MemberID `json:"member"`
+	TeamRole member.TeamRole `json:"team_role" enum:"manager,stakeholder,member"`
+}
+
+func (AddTeamMember) About() About {
+	return About{Name: "add-team-member", Summary: "Put a member into a team.", Action: access.ManageTeams}
+}
+
+func (c AddTeamMember) run(w *work) (Answer, error) {
+	return w.decideMember(c.Member, func() (member.Command, error) {
+		tree, err := w.Teams(w.ctx, w.req.Plan)
+		return member.Join{Member: c.Member, Membership: member.Membership{Team: c.Team, TeamRole: c.TeamRole, TeamExists: tree.Has(c.Team)}}, err
+	})
+}
+
+// ChangeTeamRole changes what a member is in a team.
+type ChangeTeamRole struct {
+	Team     domain.TeamID   `json:"team"`
+	Member   domain.MemberID `json:"member"`
+	TeamRole member.TeamRole `json:"team_role" enum:"manager,stakeholder,member"`
+}
+
+func (ChangeTeamRole) About() About {
+	return About{Name: "change-team-role", Summary: "Change a member's role in a team.", Action: access.ManageTeams}
+}
+
+func (c ChangeTeamRole) run(w *work) (Answer, error) {
+	return w.decideMember(c.Member, func() (member.Command, error) {
+		return member.ChangeTeamRole{Member: c.Member, Team: c.Team, TeamRole: c.TeamRole}, nil
+	})
+}
+
+// RemoveTeamMember takes a member out of a team and ends the paths that came with it.
+type RemoveTeamMember struct {
+	Team   domain.TeamID   `json:"team"`
+	Member domain.MemberID `json:"member"`
+}
+
+func (RemoveTeamMember) About() About {
+	return About{Name: "remove-team-member", Summary: "Take a member out of a team.", Action: access.ManageTeams}
+}
+
+func (c RemoveTeamMember) run(w *work) (Answer, error) {
+	return w.decideMember(c.Member, func() (member.Command, error) {
+		return member.Leave{Member: c.Member, Team: c.Team}, nil
+	})
+}
+
+func (w *work) decideMember(id domain.MemberID, build func() (member.Command, error)) (Answer, error) {
+	return decide(w, members, string(id), func(s member.State) (member.Command, error) {
+		if !s.Exists {
+			return nil, domain.Missing("member").At("/member")
+		}
+		return build()
+	})
+}
+
+// actingFor returns the member that a member's own command is about: the caller's, or another on whose behalf the key
+// may act.
+func (w *work) actingFor(given domain.MemberID) (domain.MemberID, error) {
+	own := w.req.Principal.Member
+	if given == "" {
+		if own == "" {
+			return "", domain.Invalidf("/member", "required", "must be given, since the key acts for no member")
+		}
+		return own, nil
+	}
+	if given != own {
+		if err := w.req.Principal.May(access.ActForMember, w.req.Plan); err != nil {
+			return "", err
+		}
+	}
+	return given, nil
+}
