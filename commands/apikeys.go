@@ -25,7 +25,7 @@ func (CreateAPIKey) About() About {
 }
 
 func (c CreateAPIKey) run(w *work) (Answer, error) {
-	id, secret := strings.ToLower(rand.Text()), strings.ToLower(rand.Text())+strings.ToLower(rand.Text())
+	id, secret := w.newID(""), strings.ToLower(rand.Text()+rand.Text())
 	answer, err := decide(w, apikeys, id, func(apikey.State) (apikey.Command, error) {
 		create := apikey.Create{Key: apikey.KeyID(id), Name: c.Name, Scopes: c.Scopes, Member: c.Member, Hash: hashSecret(secret)}
 		if c.Member == "" {

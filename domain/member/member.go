@@ -146,13 +146,16 @@ func decide(s State, c Command) ([]Event, error) {
 	case Invite:
 		return decideInvite(s, c)
 	case Abandon:
-		if s.Exists || s.Abandoned {
+		switch {
+		case s.Exists:
 			return nil, domain.Conflictf("member_exists", "the member came to be")
+		case s.Abandoned:
+			return nil, nil
 		}
 		return []Event{MemberInvitationAbandoned(c)}, nil
 	}
 	if !s.Exists {
-		return nil, domain.Missing("member")
+		return nil, domain.Missing("member").At("/member")
 	}
 	switch c := c.(type) {
 	case Accept:

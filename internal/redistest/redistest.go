@@ -98,6 +98,14 @@ func Run(args ...string) (*Server, error) {
 // Addr is host:port.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
+// PID is the process id, 0 while it does not run.
+func (s *Server) PID() int {
+	if s.run == nil {
+		return 0
+	}
+	return s.run.process.Pid
+}
+
 // Kill ends the process at once, as a crash would. Without persistence in the arguments all data is lost.
 func (s *Server) Kill() error { return s.end(syscall.SIGKILL) }
 
