@@ -46,10 +46,6 @@ var (
 	}, command.Events, nil}
 )
 
-// Events lists every event type that commands write.
-var Events = domain.Join(plan.Events, member.Events, team.Events, skill.Events, role.Events, assignment.Events,
-	results.Events, progress.Events, apikey.Events, reservation.Events, command.Events)
-
 // loaded is a stream's state at its last revision.
 type loaded[S any] struct {
 	state    S

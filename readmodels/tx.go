@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -17,7 +18,8 @@ type Tx struct {
 	reader Reader
 	scope  Scope
 	docs   map[Key]*document
-	index  map[Entry]bool // true: added, false: removed, since the last Batch
+	index  changes // since the last Batch
+	sent   changes // of the last Batch, which may still be on its way to the store
 }
 
 type document struct {
@@ -25,22 +27,32 @@ type document struct {
 	dirty bool
 }
 
+// changes tells of each entry touched whether it was added or removed.
+type changes map[Index]map[string]bool
+
+func (c changes) set(entry Entry, added bool) {
+	if c[entry.Index] == nil {
+		c[entry.Index] = map[string]bool{}
+	}
+	c[entry.Index][entry.Value] = added
+}
+
 // keep is the most decoded documents that a Tx keeps over the end of a page.
 const keep = 200_000
 
 // NewTx returns an empty Tx over a scope.
 func NewTx(reader Reader, scope Scope) *Tx {
-	return &Tx{reader: reader, scope: scope, docs: map[Key]*document{}, index: map[Entry]bool{}}
+	return &Tx{reader: reader, scope: scope, docs: map[Key]*document{}, index: changes{}, sent: changes{}}
 }
 
 // Add puts an entry into an index.
 func (tx *Tx) Add(plan, index, value string) {
-	tx.index[Entry{Index{plan, index}, value}] = true
+	tx.index.set(Entry{Index{plan, index}, value}, true)
 }
 
 // Remove takes an entry out of an index.
 func (tx *Tx) Remove(plan, index, value string) {
-	tx.index[Entry{Index{plan, index}, value}] = false
+	tx.index.set(Entry{Index{plan, index}, value}, false)
 }
 
 // Entries returns all entries of an index that have a prefix, in order, those of this Tx included.
@@ -50,15 +62,18 @@ func (tx *Tx) Entries(ctx context.Context, plan, index, prefix string) ([]string
 	if err != nil {
 		return nil, err
 	}
-	all := make([]string, 0, len(stored))
-	for _, value := range stored {
-		if kept, touched := tx.index[Entry{at, value}]; !touched || kept {
-			all = append(all, value)
-		}
+	touched := maps.Clone(tx.sent[at])
+	if touched == nil {
+		touched = map[string]bool{}
 	}
-	for entry, added := range tx.index {
-		if added && entry.Index == at && strings.HasPrefix(entry.Value, prefix) {
-			all = append(all, entry.Value)
+	maps.Copy(touched, tx.index[at])
+	all := slices.DeleteFunc(stored, func(value string) bool {
+		added, known := touched[value]
+		return known && !added
+	})
+	for value, added := range touched {
+		if added && strings.HasPrefix(value, prefix) {
+			all = append(all, value)
 		}
 	}
 	slices.Sort(all)
@@ -66,41 +81,60 @@ func (tx *Tx) Entries(ctx context.Context, plan, index, prefix string) ([]string
 }
 
 // Batch returns what changed since the last Batch. The caller commits it; the Tx then stands at its end.
+//
+// The next page may be folded while the batch is on its way, but the page after that only once it has arrived: until
+// then the Tx answers from what it sent.
 func (tx *Tx) Batch() (Batch, error) {
 	b := Batch{Scope: tx.scope, Put: map[Key][]byte{}}
 	for key, doc := range tx.docs {
 		if !doc.dirty {
 			continue
 		}
-		doc.dirty = false
-		if doc.value == nil {
-			b.Put[key] = nil
-			continue
-		}
-		value, err := json.Marshal(doc.value)
+		value, err := encode(key, doc.value)
 		if err != nil {
-			return Batch{}, fmt.Errorf("encode %s %s: %w", key.Collection, key.ID, err)
+			return Batch{}, err
 		}
 		b.Put[key] = value
 	}
-	for entry, added := range tx.index {
-		if added {
-			b.Add = append(b.Add, entry)
-		} else {
-			b.Remove = append(b.Remove, entry)
+	for index, values := range tx.index {
+		for value, added := range values {
+			if added {
+				b.Add = append(b.Add, Entry{index, value})
+			} else {
+				b.Remove = append(b.Remove, Entry{index, value})
+			}
 		}
 	}
-	clear(tx.index)
+	for key := range b.Put {
+		tx.docs[key].dirty = false
+	}
+	tx.sent, tx.index = tx.index, changes{}
 	if len(tx.docs) > keep {
-		clear(tx.docs)
+		maps.DeleteFunc(tx.docs, func(key Key, _ *document) bool {
+			_, sent := b.Put[key]
+			return !sent
+		})
 	}
 	return b, nil
+}
+
+// encode returns nil for a document that was deleted.
+func encode(key Key, value any) ([]byte, error) {
+	if value == nil {
+		return nil, nil
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
+	}
+	return encoded, nil
 }
 
 // Forget drops everything read and written, as if the Tx were new.
 func (tx *Tx) Forget() {
 	clear(tx.docs)
 	clear(tx.index)
+	clear(tx.sent)
 }
 
 // Collection is a typed set of documents. The same value serves the projection that writes and the query that reads.
@@ -124,14 +158,16 @@ func (c Collection[T]) Edit(ctx context.Context, tx *Tx, plan, id string) (*T, e
 // Peek returns the document, nil if there is none. The caller must not change it.
 func (c Collection[T]) Peek(ctx context.Context, tx *Tx, plan, id string) (*T, error) {
 	key := Key{plan, c.Name, id}
-	if doc, ok := tx.docs[key]; ok {
-		value, _ := doc.value.(*T)
-		return value, nil
+	if tx.docs[key] == nil {
+		if err := c.Prefetch(ctx, tx, plan, id); err != nil {
+			return nil, err
+		}
 	}
-	if err := c.Prefetch(ctx, tx, plan, id); err != nil {
-		return nil, err
+	held := tx.docs[key].value
+	value, ok := held.(*T)
+	if held != nil && !ok { // two collections of one name would overwrite each other's documents
+		return nil, fmt.Errorf("collection %s is used for %T and for %T", c.Name, held, value)
 	}
-	value, _ := tx.docs[key].value.(*T)
 	return value, nil
 }
 

@@ -1,0 +1,21 @@
+// Package events joins the catalogs of all aggregates, for those who read the whole log.
+package events
+
+import (
+	"rolewise/domain"
+	"rolewise/domain/apikey"
+	"rolewise/domain/assignment"
+	"rolewise/domain/command"
+	"rolewise/domain/member"
+	"rolewise/domain/plan"
+	"rolewise/domain/progress"
+	"rolewise/domain/reservation"
+	"rolewise/domain/results"
+	"rolewise/domain/role"
+	"rolewise/domain/skill"
+	"rolewise/domain/team"
+)
+
+// All lists every event type there is.
+var All = domain.Join(plan.Events, member.Events, team.Events, skill.Events, role.Events, assignment.Events,
+	results.Events, progress.Events, apikey.Events, reservation.Events, command.Events)

@@ -1,0 +1,293 @@
+package readmodels
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"rolewise/eventstore"
+)
+
+// Rows of the directory: plans, and their members, teams and skills.
+type (
+	// PlanRow is a plan with its settings.
+	PlanRow struct {
+		Plan          string          `json:"plan"`
+		Name          string          `json:"name"`
+		Tier          string          `json:"tier"`
+		Features      map[string]bool `json:"features,omitempty"` // single grants and withdrawals
+		Recalculation string          `json:"recalculation"`
+		LevelRule     string          `json:"level_rule"`
+		Members       int             `json:"members"`
+	}
+	// MemberRow is a person in a plan.
+	MemberRow struct {
+		Member     string       `json:"member"`
+		Name       string       `json:"name"`
+		Email      string       `json:"email"`
+		Title      string       `json:"title"`
+		AccessRole string       `json:"access_role"`
+		Status     string       `json:"status"` // invited or active
+		Teams      []Membership `json:"teams"`
+	}
+	// Membership is a member's role in a team.
+	Membership struct {
+		Team     string `json:"team"`
+		TeamRole string `json:"team_role"`
+	}
+	// TeamRow is a team in the tree of teams.
+	TeamRow struct {
+		Team    string `json:"team"`
+		Name    string `json:"name"`
+		Parent  string `json:"parent"` // empty at the top
+		Members int    `json:"members"`
+	}
+	// SkillRow is a skill of a plan, or of the catalog.
+	SkillRow struct {
+		Skill       string        `json:"skill"`
+		Plan        string        `json:"plan"` // whose skill it is: the plan's own, or "catalog"
+		Name        string        `json:"name"`
+		Description string        `json:"description"`
+		Icon        string        `json:"icon"`
+		Synonyms    []string      `json:"synonyms"`
+		Parent      string        `json:"parent"`
+		State       string        `json:"state"`
+		Benchmark   *BenchmarkRow `json:"benchmark"` // the skill's own; null before one was published
+	}
+	// BenchmarkRow is the current version of a benchmark.
+	BenchmarkRow struct {
+		Version    int    `json:"version"`
+		Thresholds [3]int `json:"thresholds"` // entry, mid, senior
+		Source     string `json:"source"`
+	}
+)
+
+// Collections and indexes of the directory.
+var (
+	PlanRows   = Collection[PlanRow]{"plan"}
+	MemberRows = Collection[MemberRow]{"member"}
+	TeamRows   = Collection[TeamRow]{"team"}
+	SkillRows  = Collection[SkillRow]{"skill"}
+)
+
+const (
+	PlanIndex       = "plans" // of the catalog plan: every plan
+	MemberIndex     = "members"
+	MemberWordIndex = "member-words"
+	TeamIndex       = "teams"
+	SkillIndex      = "skills"
+	SkillWordIndex  = "skill-words"
+)
+
+// Want says what part of a list is asked for, and how new it must be.
+type Want struct {
+	Min   eventstore.Position // wait until the read model has reached it
+	After string              // cursor: entry of the last item of the page before
+	Limit int
+}
+
+// List is a page of a list. Next is empty at its end.
+type List[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Queries answers from the read models. Each method names the plan first; what belongs to another plan is not found.
+type Queries struct{ store Store }
+
+// NewQueries returns the queries on a store.
+func NewQueries(store Store) *Queries { return &Queries{store} }
+
+// list reads one page of documents in the order of an index.
+func list[T any](ctx context.Context, r Reader, scope Scope, c Collection[T], plan, index, prefix string, want Want) (List[*T], error) {
+	entries, err := r.Entries(ctx, scope, Index{plan, index}, Range{Prefix: prefix, After: want.After, Limit: want.Limit + 1})
+	if err != nil {
+		return List[*T]{}, err
+	}
+	var page List[*T]
+	if len(entries) > want.Limit {
+		entries = entries[:want.Limit]
+		page.Next = entries[want.Limit-1]
+	}
+	ids := make([]string, len(entries))
+	for i, entry := range entries {
+		ids[i] = EntryID(entry)
+	}
+	rows, err := c.Load(ctx, r, scope, plan, ids...)
+	if err != nil {
+		return List[*T]{}, err
+	}
+	page.Items = slices.DeleteFunc(rows, func(row *T) bool { return row == nil })
+	return page, nil
+}
+
+// Plan returns a plan, nil if there is none.
+func (q *Queries) Plan(ctx context.Context, plan string, min eventstore.Position) (*PlanRow, Checkpoint, error) {
+	return one(ctx, q.store, Directory, PlanRows, plan, "plan", min)
+}
+
+// Plans lists all plans by id. It is for the operator only.
+func (q *Queries) Plans(ctx context.Context, want Want) (page List[*PlanRow], at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+		entries, err := r.Entries(ctx, Directory, Index{Catalog, PlanIndex}, Range{After: want.After, Limit: want.Limit + 1})
+		if err != nil {
+			return err
+		}
+		page = List[*PlanRow]{}
+		if len(entries) > want.Limit {
+			entries = entries[:want.Limit]
+			page.Next = entries[want.Limit-1]
+		}
+		for _, plan := range entries {
+			rows, err := PlanRows.Load(ctx, r, Directory, plan, "plan")
+			if err != nil {
+				return err
+			}
+			page.Items = append(page.Items, rows[0])
+		}
+		return nil
+	})
+	return page, at, err
+}
+
+// Member returns a member of the plan, nil if there is none.
+func (q *Queries) Member(ctx context.Context, plan, id string, min eventstore.Position) (*MemberRow, Checkpoint, error) {
+	return one(ctx, q.store, Directory, MemberRows, plan, id, min)
+}
+
+// Members lists the plan's members by name, or those of whose name or e-mail address each word of search is a prefix.
+func (q *Queries) Members(ctx context.Context, plan, search string, want Want) (page List[*MemberRow], at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+		if search == "" {
+			page, err = list(ctx, r, Directory, MemberRows, plan, MemberIndex, "", want)
+			return err
+		}
+		page, err = find(ctx, r, MemberRows, plan, MemberWordIndex, search, want, func(m *MemberRow) []string { return []string{m.Name, m.Email} })
+		return err
+	})
+	return page, at, err
+}
+
+// Teams lists the plan's teams by name.
+func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[*TeamRow], at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+		page, err = list(ctx, r, Directory, TeamRows, plan, TeamIndex, "", want)
+		return err
+	})
+	return page, at, err
+}
+
+// Skills lists the plan's skills by name and then those of the catalog, or those of whose name or synonyms each word
+// of search is a prefix.
+func (q *Queries) Skills(ctx context.Context, plan, search string, want Want) (page List[*SkillRow], at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+		page = List[*SkillRow]{}
+		own, inCatalog := strings.CutPrefix(want.After, Catalog+separator)
+		if !inCatalog {
+			page, err = skillsOf(ctx, r, plan, search, want)
+			if err != nil || page.Next != "" || plan == Catalog || len(page.Items) >= want.Limit {
+				if page.Next == "" && plan != Catalog && len(page.Items) >= want.Limit {
+					page.Next = Catalog + separator
+				}
+				return err
+			}
+			own = ""
+		}
+		rest, err := skillsOf(ctx, r, Catalog, search, Want{After: own, Limit: want.Limit - len(page.Items)})
+		if err != nil {
+			return err
+		}
+		page.Items = append(page.Items, rest.Items...)
+		if rest.Next != "" {
+			page.Next = Catalog + separator + rest.Next
+		}
+		return nil
+	})
+	return page, at, err
+}
+
+func skillsOf(ctx context.Context, r Reader, plan, search string, want Want) (List[*SkillRow], error) {
+	if search == "" {
+		return list(ctx, r, Directory, SkillRows, plan, SkillIndex, "", want)
+	}
+	return find(ctx, r, SkillRows, plan, SkillWordIndex, search, want, func(s *SkillRow) []string { return append([]string{s.Name}, s.Synonyms...) })
+}
+
+// find lists the documents of which some word begins with each word of search: the longest of them chooses entries of
+// the index of words, the others are checked on the documents.
+func find[T any](ctx context.Context, r Reader, c Collection[T], plan, index, search string, want Want, texts func(*T) []string) (List[*T], error) {
+	wanted := strings.Fields(Fold(search))
+	if len(wanted) == 0 {
+		return List[*T]{}, nil
+	}
+	longest := slices.MaxFunc(wanted, func(a, b string) int { return len(a) - len(b) })
+	batch := 2 * (want.Limit + 1)
+	var page List[*T]
+	last := "" // entry of the last item
+	for after := want.After; ; {
+		entries, err := r.Entries(ctx, Directory, Index{plan, index}, Range{Prefix: longest, After: after, Limit: batch})
+		if err != nil {
+			return List[*T]{}, err
+		}
+		ids := make([]string, len(entries))
+		for i, entry := range entries {
+			ids[i] = EntryID(entry)
+		}
+		rows, err := c.Load(ctx, r, Directory, plan, ids...)
+		if err != nil {
+			return List[*T]{}, err
+		}
+		for i, row := range rows {
+			if row == nil || !found(Words(texts(row)...), wanted, longest, entries[i]) {
+				continue
+			}
+			if len(page.Items) == want.Limit {
+				page.Next = last
+				return page, nil
+			}
+			page.Items, last = append(page.Items, row), entries[i]
+		}
+		if len(entries) < batch {
+			return page, nil
+		}
+		after = entries[batch-1]
+	}
+}
+
+// found tells whether a document matches all words, and whether this is the entry under which it is listed: that of its
+// first word with the prefix, since several of its words may have it.
+func found(words, wanted []string, longest, entry string) bool {
+	word, _, _ := strings.Cut(entry, separator)
+	return firstWord(words, longest) == word && matches(words, wanted)
+}
+
+func firstWord(words []string, prefix string) string {
+	first := ""
+	for _, word := range words {
+		if strings.HasPrefix(word, prefix) && (first == "" || word < first) {
+			first = word
+		}
+	}
+	return first
+}
+
+func matches(have, want []string) bool {
+	for _, prefix := range want {
+		if !slices.ContainsFunc(have, func(word string) bool { return strings.HasPrefix(word, prefix) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// one reads a single document.
+func one[T any](ctx context.Context, store Store, scope Scope, c Collection[T], plan, id string, min eventstore.Position) (row *T, at Checkpoint, err error) {
+	at, err = View(ctx, store, scope, min, func(r Reader) error {
+		rows, err := c.Load(ctx, r, scope, plan, id)
+		if err == nil {
+			row = rows[0]
+		}
+		return err
+	})
+	return row, at, err
+}

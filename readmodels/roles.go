@@ -1,0 +1,157 @@
+package readmodels
+
+import (
+	"context"
+	"time"
+
+	"rolewise/eventstore"
+)
+
+// Rows of the roles: drafts and published versions.
+type (
+	// RoleRow is a role as its authors see it.
+	RoleRow struct {
+		Role          string       `json:"role"`
+		Title         string       `json:"title"` // of the version in force, of the draft before there is one
+		State         string       `json:"state"` // draft or published
+		Version       int          `json:"version"`
+		Source        string       `json:"source,omitempty"` // the role it was copied from
+		SourceVersion int          `json:"source_version,omitempty"`
+		Draft         RoleContent  `json:"draft"`
+		InForce       *RoleContent `json:"in_force"` // null before the first publication
+		Edited        bool         `json:"edited"`   // the draft was changed since the last publication
+		Revision      int64        `json:"revision"` // for If-Match
+	}
+	// RoleContent is what a draft or a version consists of.
+	RoleContent struct {
+		Title            string      `json:"title"`
+		Description      string      `json:"description"`
+		Responsibilities []string    `json:"responsibilities"`
+		Skills           []RoleSkill `json:"skills"`
+	}
+	// RoleSkill is a skill in a role.
+	RoleSkill struct {
+		Skill            string `json:"skill"`
+		Name             string `json:"name,omitempty"` // filled in when queried
+		State            string `json:"state,omitempty"`
+		Required         bool   `json:"required"`
+		Percent          int    `json:"percent"`
+		Goals            [3]int `json:"goals"` // scores from which a member is entry, mid, senior
+		BenchmarkVersion int    `json:"benchmark_version"`
+		RequiredLevel    int    `json:"required_level,omitempty"`
+	}
+	// VersionRow is one published version of a role.
+	VersionRow struct {
+		Role        string      `json:"role"`
+		Version     int         `json:"version"`
+		PublishedAt time.Time   `json:"published_at"`
+		OnPublish   string      `json:"on_publish"`
+		Content     RoleContent `json:"content"`
+	}
+	// SkillName is what roles show of a skill.
+	SkillName struct {
+		Name  string `json:"name"`
+		State string `json:"state"`
+	}
+)
+
+// Collections and indexes of the roles.
+var (
+	RoleRows    = Collection[RoleRow]{"role"}
+	VersionRows = Collection[VersionRow]{"version"}
+	SkillNames  = Collection[SkillName]{"skill"}
+)
+
+const (
+	RoleIndex      = "roles"
+	DraftIndex     = "roles-draft"
+	PublishedIndex = "roles-published"
+	VersionIndex   = "versions"
+)
+
+// Roles lists the plan's roles by title; state is "draft" (never published), "published", or empty for both.
+func (q *Queries) Roles(ctx context.Context, plan, state string, want Want) (page List[*RoleRow], at Checkpoint, err error) {
+	index := map[string]string{"": RoleIndex, "draft": DraftIndex, "published": PublishedIndex}[state]
+	at, err = View(ctx, q.store, Roles, want.Min, func(r Reader) error {
+		if page, err = list(ctx, r, Roles, RoleRows, plan, index, "", want); err != nil {
+			return err
+		}
+		for _, row := range page.Items {
+			if err := nameSkills(ctx, r, plan, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return page, at, err
+}
+
+// Role returns a role of the plan, nil if there is none.
+func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Position) (row *RoleRow, at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Roles, min, func(r Reader) error {
+		rows, err := RoleRows.Load(ctx, r, Roles, plan, id)
+		if err != nil || rows[0] == nil {
+			row = nil
+			return err
+		}
+		row = rows[0]
+		return nameSkills(ctx, r, plan, row)
+	})
+	return row, at, err
+}
+
+// RoleVersions lists the published versions of a role, the newest first.
+func (q *Queries) RoleVersions(ctx context.Context, plan, id string, want Want) (page List[*VersionRow], at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Roles, want.Min, func(r Reader) error {
+		if page, err = list(ctx, r, Roles, VersionRows, plan, VersionIndex, id+separator, want); err != nil {
+			return err
+		}
+		for _, row := range page.Items {
+			if err := name(ctx, r, plan, row.Content.Skills); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return page, at, err
+}
+
+func nameSkills(ctx context.Context, r Reader, plan string, row *RoleRow) error {
+	if err := name(ctx, r, plan, row.Draft.Skills); err != nil || row.InForce == nil {
+		return err
+	}
+	return name(ctx, r, plan, row.InForce.Skills)
+}
+
+// name fills in the names and states of skills, of the plan's own or else the catalog's.
+func name(ctx context.Context, r Reader, plan string, skills []RoleSkill) error {
+	names, err := namesOf(ctx, r, Roles, plan, skills)
+	for i, named := range names {
+		skills[i].Name, skills[i].State = named.Name, named.State
+	}
+	return err
+}
+
+func namesOf(ctx context.Context, r Reader, scope Scope, plan string, skills []RoleSkill) ([]SkillName, error) {
+	ids := make([]string, len(skills))
+	for i, s := range skills {
+		ids[i] = s.Skill
+	}
+	own, err := SkillNames.Load(ctx, r, scope, plan, ids...)
+	if err != nil {
+		return nil, err
+	}
+	vendor, err := SkillNames.Load(ctx, r, scope, Catalog, ids...)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]SkillName, len(ids))
+	for i := range ids {
+		if own[i] != nil {
+			names[i] = *own[i]
+		} else if vendor[i] != nil {
+			names[i] = *vendor[i]
+		}
+	}
+	return names, nil
+}

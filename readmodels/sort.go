@@ -1,0 +1,46 @@
+package readmodels
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+)
+
+// separator stands between the parts of an index entry. It sorts before every other byte and occurs in no text.
+const separator = "\x00"
+
+// Fold maps a text to the form under which it is sorted and searched: without case and accents (SPEC MEM-4).
+func Fold(s string) string {
+	folded, _, err := transform.String(transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.Mn)), cases.Fold(), norm.NFC), s)
+	if err != nil { // only for invalid UTF-8, which no event holds
+		return strings.ToLower(s)
+	}
+	return folded
+}
+
+// Words returns the folded words of a text; e-mail addresses count as a word and as their parts.
+func Words(texts ...string) []string {
+	var words []string
+	for _, text := range texts {
+		folded := Fold(text)
+		words = append(words, strings.Fields(folded)...)
+		for _, part := range strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			words = append(words, part)
+		}
+	}
+	return words
+}
+
+// EntryOf joins the parts of an index entry; the last one is an id.
+func EntryOf(parts ...string) string { return strings.Join(parts, separator) }
+
+// EntryID returns the last part of an index entry.
+func EntryID(entry string) string { return entry[strings.LastIndex(entry, separator)+1:] }
+
+// VersionID is the id of the document of one version of a role.
+func VersionID(role string, version int) string { return EntryOf(role, strconv.Itoa(version)) }

@@ -1,0 +1,256 @@
+package readmodels
+
+import (
+	"context"
+	"time"
+
+	"rolewise/eventstore"
+)
+
+// Documents from which a member's standing in roles is derived. The projections progress and role-analytics each keep
+// their own, in their own scope.
+type (
+	// MemberState is all that counts of one member.
+	MemberState struct {
+		Name      string               `json:"name"`
+		Email     string               `json:"email"`
+		Teams     []string             `json:"teams,omitempty"`
+		Direct    []string             `json:"direct,omitempty"`  // roles assigned by name
+		Results   map[string][]Result  `json:"results,omitempty"` // by skill, in the order recorded
+		Standings map[string]*Standing `json:"standings,omitempty"`
+	}
+	// Result is one measurement of a member in a skill.
+	Result struct {
+		Session    string              `json:"session"`
+		Score      int                 `json:"score"`
+		Percentile int                 `json:"percentile"`
+		Level      string              `json:"level"`
+		MeasuredAt time.Time           `json:"measured_at"`
+		Position   eventstore.Position `json:"position"` // of the event
+		Invalid    bool                `json:"invalid,omitempty"`
+	}
+	// Standing is a member's standing in a role.
+	Standing struct {
+		Paths    []string    `json:"paths,omitempty"`
+		Selected string      `json:"selected,omitempty"` // level of the member's own choice
+		Version  int         `json:"version"`            // of the role, by which the member is judged
+		Visit    *Visit      `json:"visit,omitempty"`    // inputs at the last visit or refresh
+		State    string      `json:"state"`
+		Level    string      `json:"level,omitempty"`
+		Done     int         `json:"done"`
+		Required int         `json:"required"`
+		Since    CauseRecord `json:"since"` // the event that last changed state or level
+	}
+	// Visit freezes what a standing is derived from, for the policy on_visit.
+	Visit struct {
+		Version int          `json:"version"`
+		Rule    string       `json:"rule"`
+		K       int          `json:"k,omitempty"`
+		Skills  []SkillInput `json:"skills"`
+	}
+	// SkillInput is what a skill of the role contributes to a member's standing.
+	SkillInput struct {
+		Skill    string `json:"skill"`
+		Required bool   `json:"required"`
+		Status   string `json:"status"`
+		Goals    [3]int `json:"goals"`
+		Measured bool   `json:"measured"`
+		Score    int    `json:"score"`
+		Session  string `json:"session,omitempty"` // of the measurement that counts
+	}
+	// CauseRecord names an event.
+	CauseRecord struct {
+		Position eventstore.Position `json:"position"`
+		Type     string              `json:"type"`
+		Time     time.Time           `json:"time"`
+	}
+	// RoleState is a role's version in force.
+	RoleState struct {
+		Title   string `json:"title"`
+		Version int    `json:"version"`
+	}
+	// RoleVersion is what one version of a role demands.
+	RoleVersion struct {
+		Skills []RoleSkill `json:"skills"`
+	}
+	// TeamState is what a team was given.
+	TeamState struct {
+		Name  string   `json:"name"`
+		Roles []string `json:"roles,omitempty"`
+	}
+	// PolicyState is the plan's policies that standings depend on.
+	PolicyState struct {
+		OnVisit bool   `json:"on_visit"`
+		Rule    string `json:"rule"`
+		K       int    `json:"k,omitempty"`
+	}
+)
+
+// Collections and indexes below both projections.
+var (
+	MemberStates = Collection[MemberState]{"member"}
+	RoleStates   = Collection[RoleState]{"role"}
+	RoleVersions = Collection[RoleVersion]{"version"} // id: role, version
+	TeamStates   = Collection[TeamState]{"team"}
+	PolicyStates = Collection[PolicyState]{"policy"}
+)
+
+const (
+	AllMembersIndex = "all-members"
+	HolderIndex     = "holders"   // role, member: who has a standing in the role
+	UseIndex        = "uses"      // skill, role: which roles of the plan have, or had, the skill
+	BorrowIndex     = "borrowers" // of the catalog: role or skill, plan: which plans use it
+)
+
+// Counts returns the measurement that counts: the newest measured_at among the valid ones, the later recorded of two at
+// the same moment (SPEC MSR-5); nil if there is none.
+func Counts(results []Result) *Result {
+	var newest *Result
+	for i := range results {
+		r := &results[i]
+		if !r.Invalid && (newest == nil || !r.MeasuredAt.Before(newest.MeasuredAt)) {
+			newest = r
+		}
+	}
+	return newest
+}
+
+// Holds tells whether the member holds the role: by a path, or by a selected level (SPEC PRG-1).
+func (s *Standing) Holds() bool { return s != nil && (len(s.Paths) > 0 || s.Selected != "") }
+
+// Rows of the progress.
+type (
+	// ProgressRow is a member's standing in a role, with what it rests on.
+	ProgressRow struct {
+		Role          string           `json:"role"`
+		Title         string           `json:"title"`
+		Version       int              `json:"version"`
+		Paths         []string         `json:"paths"`
+		SelectedLevel *string          `json:"selected_level"`
+		State         string           `json:"state"`
+		Level         *string          `json:"level"`
+		RequiredDone  int              `json:"required_done"`
+		RequiredTotal int              `json:"required_total"`
+		Rule          string           `json:"rule"`
+		Since         CauseRow         `json:"since"`
+		History       []ProgressChange `json:"history"`
+	}
+	// CauseRow names the event behind a change.
+	CauseRow struct {
+		Position string    `json:"position"`
+		Type     string    `json:"type"`
+		Time     time.Time `json:"time"`
+	}
+	// ProgressChange is one change of state or level, with its cause and inputs (SPEC PRG-3).
+	ProgressChange struct {
+		Cause  CauseRow `json:"cause"`
+		State  string   `json:"state"`
+		Level  *string  `json:"level"`
+		Inputs Visit    `json:"inputs"`
+	}
+	// ProgressHistory collects the changes of a member in a role, the oldest first.
+	ProgressHistory struct {
+		Changes []ProgressChange `json:"changes"`
+	}
+	// ResultRow is a member's standing in a skill.
+	ResultRow struct {
+		Skill      string           `json:"skill"`
+		Name       string           `json:"name"`
+		State      string           `json:"state"` // of the skill
+		Level      *string          `json:"level"`
+		MeasuredAt *time.Time       `json:"measured_at"`
+		History    []MeasurementRow `json:"history"`
+	}
+	// MeasurementRow is one measurement, the oldest first.
+	MeasurementRow struct {
+		Session    string    `json:"session"`
+		Level      string    `json:"level"`
+		MeasuredAt time.Time `json:"measured_at"`
+		Valid      bool      `json:"valid"`
+	}
+)
+
+// ProgressHistories has the id member, role.
+var ProgressHistories = Collection[ProgressHistory]{"history"}
+
+// MemberProgress returns a member's standing in every role they hold, ordered by role; nil if there is no such member.
+func (q *Queries) MemberProgress(ctx context.Context, plan, member string, min eventstore.Position) (rows []ProgressRow, at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Progress, min, func(r Reader) error {
+		rows = nil
+		states, err := MemberStates.Load(ctx, r, Progress, plan, member)
+		if err != nil || states[0] == nil {
+			return err
+		}
+		rule, err := ruleOf(ctx, r, Progress, plan)
+		if err != nil {
+			return err
+		}
+		rows = []ProgressRow{}
+		for _, role := range sortedKeys(states[0].Standings) {
+			if !states[0].Standings[role].Holds() {
+				continue
+			}
+			row, err := progressRow(ctx, r, plan, member, role, states[0].Standings[role])
+			if err != nil {
+				return err
+			}
+			row.Rule = rule
+			rows = append(rows, row)
+		}
+		return nil
+	})
+	return rows, at, err
+}
+
+func progressRow(ctx context.Context, r Reader, plan, member, role string, s *Standing) (ProgressRow, error) {
+	state, err := roleState(ctx, r, Progress, plan, role)
+	if err != nil {
+		return ProgressRow{}, err
+	}
+	history, err := ProgressHistories.Load(ctx, r, Progress, plan, EntryOf(member, role))
+	if err != nil {
+		return ProgressRow{}, err
+	}
+	row := ProgressRow{
+		Role: role, Title: state.Title, Version: s.Version, Paths: orEmpty(s.Paths), SelectedLevel: optional(s.Selected), State: s.State,
+		Level: optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
+		Since: CauseRow{s.Since.Position.String(), s.Since.Type, s.Since.Time}, History: []ProgressChange{},
+	}
+	if history[0] != nil {
+		row.History = history[0].Changes
+	}
+	return row, nil
+}
+
+// MemberResults returns a member's standing in every skill they were measured in, ordered by skill; nil if there is no
+// such member.
+func (q *Queries) MemberResults(ctx context.Context, plan, member string, min eventstore.Position) (rows []ResultRow, at Checkpoint, err error) {
+	at, err = View(ctx, q.store, Progress, min, func(r Reader) error {
+		rows = nil
+		states, err := MemberStates.Load(ctx, r, Progress, plan, member)
+		if err != nil || states[0] == nil {
+			return err
+		}
+		rows = []ResultRow{}
+		for _, skill := range sortedKeys(states[0].Results) {
+			names, err := namesOf(ctx, r, Progress, plan, []RoleSkill{{Skill: skill}})
+			if err != nil {
+				return err
+			}
+			rows = append(rows, resultRow(skill, names[0], states[0].Results[skill]))
+		}
+		return nil
+	})
+	return rows, at, err
+}
+
+func resultRow(skill string, named SkillName, results []Result) ResultRow {
+	row := ResultRow{Skill: skill, Name: named.Name, State: named.State}
+	if newest := Counts(results); newest != nil {
+		row.Level, row.MeasuredAt = &newest.Level, &newest.MeasuredAt
+	}
+	for _, result := range results {
+		row.History = append(row.History, MeasurementRow{result.Session, result.Level, result.MeasuredAt, !result.Invalid})
+	}
+	return row
+}
