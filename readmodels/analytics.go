@@ -16,6 +16,7 @@ const EngagedV1 = "engaged.v1"
 type (
 	// Tally counts the members of one role. Tallies add up: what one member contributes can be taken out again.
 	Tally struct {
+		Holders    int                    `json:"holders"`  // hold the role by a path or by a selected level
 		Assigned   int                    `json:"assigned"` // hold the role by any path
 		Engaged    int                    `json:"engaged"`  // selected a level in it
 		Started    int                    `json:"started"`
@@ -42,8 +43,8 @@ type (
 	RoleTally struct {
 		Title   string `json:"title"`
 		Version int    `json:"version"`
-		Own     bool   `json:"own"` // the plan's own, listed also without a holder
-		Listed  string `json:"listed,omitempty"`
+		Own     bool   `json:"own"`              // the plan's own, listed also without a holder
+		Listed  string `json:"listed,omitempty"` // its entry in the report, empty while it is not listed
 		Tally   Tally  `json:"tally"`
 	}
 	// PlanTally counts distinct members over all roles.
@@ -295,7 +296,7 @@ func skillLine(s RoleSkill, named SkillName, t *SkillTally) SkillLine {
 func memberLine(id string, m *MemberState, s *Standing, skills []RoleSkill, names []SkillName) MemberLine {
 	line := MemberLine{
 		Member: id, Name: m.Name, Email: m.Email, Teams: orEmpty(m.Teams), Paths: orEmpty(s.Paths), State: s.State,
-		SelectedLevel: optional(s.Selected), Level: optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
+		SelectedLevel: Optional(s.Selected), Level: Optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
 		Skills: []MemberSkillLine{},
 	}
 	for i, skill := range skills {
@@ -309,6 +310,46 @@ func memberLine(id string, m *MemberState, s *Standing, skills []RoleSkill, name
 		line.Skills = append(line.Skills, cell)
 	}
 	return line
+}
+
+// Add puts another tally's counts in (times 1) or takes them out again (times -1).
+func (t *Tally) Add(o Tally, times int) {
+	t.Holders += times * o.Holders
+	t.Assigned += times * o.Assigned
+	t.Engaged += times * o.Engaged
+	t.Started += times * o.Started
+	t.InProgress += times * o.InProgress
+	t.Pending += times * o.Pending
+	t.Completed += times * o.Completed
+	t.Levels.Beginner += times * o.Levels.Beginner
+	t.Levels.Entry += times * o.Levels.Entry
+	t.Levels.Mid += times * o.Levels.Mid
+	t.Levels.Senior += times * o.Levels.Senior
+	for id, other := range o.Skills {
+		t.addSkill(id, other, times)
+	}
+}
+
+// addSkill drops a skill that nobody is counted in, so that a tally does not tell what it once held.
+func (t *Tally) addSkill(id string, o *SkillTally, times int) {
+	if t.Skills == nil {
+		t.Skills = map[string]*SkillTally{}
+	}
+	s := t.Skills[id]
+	if s == nil {
+		s = &SkillTally{}
+		t.Skills[id] = s
+	}
+	s.Measured += times * o.Measured
+	for i := range s.Levels {
+		s.Levels[i] += times * o.Levels[i]
+	}
+	for i := range s.Meets {
+		s.Meets[i] += times * o.Meets[i]
+	}
+	if *s == (SkillTally{}) {
+		delete(t.Skills, id)
+	}
 }
 
 func (t Tally) total() TotalLine {
@@ -350,8 +391,8 @@ func ruleOf(ctx context.Context, r Reader, scope Scope, plan string) (string, er
 	return rows[0].Rule, nil
 }
 
-// optional is the JSON form of a text that may be absent: null.
-func optional(s string) *string {
+// Optional is the JSON form of a text that may be absent: null.
+func Optional(s string) *string {
 	if s == "" {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package readmodels
 
 import (
+	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -43,4 +45,12 @@ func EntryOf(parts ...string) string { return strings.Join(parts, separator) }
 func EntryID(entry string) string { return entry[strings.LastIndex(entry, separator)+1:] }
 
 // VersionID is the id of the document of one version of a role.
-func VersionID(role string, version int) string { return EntryOf(role, strconv.Itoa(version)) }
+func VersionID(role string, version int) string { return role + "." + strconv.Itoa(version) }
+
+// PairID is the id of a document about two things, such as a member in a role.
+func PairID(a, b string) string { return a + "." + b }
+
+// VersionEntry is the entry under which a version of a role is listed, the newest first.
+func VersionEntry(role string, version int) string {
+	return EntryOf(role, fmt.Sprintf("%010d", math.MaxInt32-version), VersionID(role, version))
+}

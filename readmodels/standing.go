@@ -34,6 +34,7 @@ type (
 		Paths    []string    `json:"paths,omitempty"`
 		Selected string      `json:"selected,omitempty"` // level of the member's own choice
 		Version  int         `json:"version"`            // of the role, by which the member is judged
+		Pinned   bool        `json:"pinned,omitempty"`   // stays with that version (SPEC ROL-8, grandfather)
 		Visit    *Visit      `json:"visit,omitempty"`    // inputs at the last visit or refresh
 		State    string      `json:"state"`
 		Level    string      `json:"level,omitempty"`
@@ -207,13 +208,13 @@ func progressRow(ctx context.Context, r Reader, plan, member, role string, s *St
 	if err != nil {
 		return ProgressRow{}, err
 	}
-	history, err := ProgressHistories.Load(ctx, r, Progress, plan, EntryOf(member, role))
+	history, err := ProgressHistories.Load(ctx, r, Progress, plan, PairID(member, role))
 	if err != nil {
 		return ProgressRow{}, err
 	}
 	row := ProgressRow{
-		Role: role, Title: state.Title, Version: s.Version, Paths: orEmpty(s.Paths), SelectedLevel: optional(s.Selected), State: s.State,
-		Level: optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
+		Role: role, Title: state.Title, Version: s.Version, Paths: orEmpty(s.Paths), SelectedLevel: Optional(s.Selected), State: s.State,
+		Level: Optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
 		Since: CauseRow{s.Since.Position.String(), s.Since.Type, s.Since.Time}, History: []ProgressChange{},
 	}
 	if history[0] != nil {

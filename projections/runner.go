@@ -1,0 +1,92 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+
+	"rolewise/eventstore"
+	"rolewise/readmodels"
+)
+
+// Runner runs projections in one process, each with its own feed, over one router.
+type Runner struct {
+	router *message.Router
+	mu     sync.Mutex
+	faults map[string]error // by projection: what it stands still at
+}
+
+// drain is how long a stopping router waits for the pages in hand.
+const drain = 10 * time.Second
+
+// NewRunner returns a runner of the projections given, each going on where its read model stands.
+func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.Store, log *slog.Logger, all ...*Projection) (*Runner, error) {
+	source, err := events.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drain}, watermill.NewSlogLogger(log))
+	if err != nil {
+		return nil, fmt.Errorf("make router: %w", err)
+	}
+	router.AddMiddleware(middleware.Recoverer)
+	r := &Runner{router: router, faults: map[string]error{}}
+	for _, p := range all {
+		projector, err := NewProjector(ctx, p, source, models)
+		if err != nil {
+			return nil, err
+		}
+		feed := NewFeed(events, projector.Position, eventstore.Filter{Types: p.Types()})
+		name := p.Scope.String()
+		router.AddConsumerHandler(name, name, feed, func(m *message.Message) error {
+			err := projector.Apply(m.Context(), PageOf(m))
+			if r.note(name, err) {
+				log.Error("projection stands still", "projection", name, "error", err)
+			}
+			return err
+		})
+	}
+	return r, nil
+}
+
+// Run runs until the context ends, and returns when no page is in hand any more.
+func (r *Runner) Run(ctx context.Context) error {
+	if err := r.router.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("run projections: %w", err)
+	}
+	return nil
+}
+
+// Running is closed when all projections have started.
+func (r *Runner) Running() chan struct{} { return r.router.Running() }
+
+// Faults returns what projections stand still at, by name; empty when all is well.
+func (r *Runner) Faults() map[string]error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	faults := map[string]error{}
+	for name, err := range r.faults {
+		faults[name] = err
+	}
+	return faults
+}
+
+// note keeps or clears a projection's fault, and tells whether it is a new one.
+func (r *Runner) note(name string, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil || errors.Is(err, context.Canceled) {
+		delete(r.faults, name)
+		return false
+	}
+	before := r.faults[name]
+	r.faults[name] = err
+	return before == nil || before.Error() != err.Error()
+}

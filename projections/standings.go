@@ -1,0 +1,381 @@
+package projections
+
+import (
+	"maps"
+	"slices"
+
+	"rolewise/domain"
+	"rolewise/domain/assignment"
+	"rolewise/domain/member"
+	"rolewise/domain/plan"
+	progressdomain "rolewise/domain/progress"
+	"rolewise/domain/results"
+	"rolewise/domain/role"
+	"rolewise/domain/skill"
+	"rolewise/readmodels"
+)
+
+// standings derives how members stand in their roles (SPEC PRG-1 to PRG-4) from all that bears on it. The projections
+// progress and role-analytics share its rules, each on documents of its own, and watch what changes.
+type standings struct {
+	// watch is called with a member about to change in some roles; what it returns is called after the change, with the
+	// inputs from which each standing was derived.
+	watch func(f *Fold, plan, id string, m *readmodels.MemberState, roles []string) (after func(inputs map[string]readmodels.Visit) error, err error)
+	// joined is called for a new member; published for each plan that a newly published version concerns.
+	joined    func(f *Fold) error
+	published func(f *Fold, plan, role string) error
+}
+
+func (s *standings) rules() []Rule {
+	return []Rule{
+		On(s.invited), On(s.teamAdded), On(s.teamRemoved),
+		On(func(f *Fold, e assignment.MemberAssigned) error {
+			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error {
+				m.Direct = with(m.Direct, string(e.Role))
+				return nil
+			})
+		}),
+		On(func(f *Fold, e assignment.MemberUnassigned) error {
+			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error {
+				m.Direct = without(m.Direct, string(e.Role))
+				return nil
+			})
+		}),
+		On(func(f *Fold, e assignment.TeamAssigned) error { return s.teamRole(f, e.Team, e.Role, with) }),
+		On(func(f *Fold, e assignment.TeamUnassigned) error { return s.teamRole(f, e.Team, e.Role, without) }),
+		On(func(f *Fold, e progressdomain.LevelSelected) error {
+			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error {
+				standingIn(m, string(e.Role)).Selected = string(e.Level)
+				return nil
+			})
+		}),
+		On(func(f *Fold, e progressdomain.RoleVisited) error {
+			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error { return visit(f, m, string(e.Role)) })
+		}),
+		On(s.refreshed), On(s.measured), On(s.invalidated), On(s.rolePublished),
+		On(nameSkill), On(renameSkill),
+		On(func(f *Fold, e skill.SkillValidated) error {
+			return s.skillChanged(f, e.Skill, func() error { return validateSkill(f, e) })
+		}),
+		On(func(f *Fold, e skill.SkillRetired) error {
+			return s.skillChanged(f, e.Skill, func() error { return retireSkill(f, e) })
+		}),
+		On(func(f *Fold, e plan.RecalculationPolicySet) error {
+			return s.policy(f, func(p *readmodels.PolicyState) { p.OnVisit = e.Recalculation == plan.OnVisit })
+		}),
+		On(func(f *Fold, e plan.LevelRulePolicySet) error {
+			return s.policy(f, func(p *readmodels.PolicyState) { p.Rule, p.K = string(e.Rule.Name), e.Rule.K })
+		}),
+		On(func(f *Fold, e plan.PlanCreated) error {
+			return s.policy(f, func(p *readmodels.PolicyState) { p.Rule = string(plan.DefaultRule.Name) })
+		}),
+	}
+}
+
+// group is some members of a plan whose standings in some roles may change; roles nil stands for all they have.
+type group struct {
+	plan    string
+	members []string
+	roles   []string
+}
+
+// change lets the watchers see the members of all groups, makes a change, derives their standings anew, and lets the
+// watchers see them again. A change may concern thousands: a role published to all who hold it.
+func (s *standings) change(f *Fold, groups []group, act func() error) error {
+	type seen struct {
+		group
+		id    string
+		state *readmodels.MemberState
+		after func(map[string]readmodels.Visit) error
+	}
+	var all []seen
+	for _, g := range groups {
+		if err := readmodels.MemberStates.Prefetch(f.ctx, f.tx, g.plan, g.members...); err != nil {
+			return err
+		}
+		for _, id := range g.members {
+			state, err := readmodels.MemberStates.Edit(f.ctx, f.tx, g.plan, id)
+			if err != nil {
+				return err
+			}
+			one := group{plan: g.plan, roles: g.roles}
+			if g.roles == nil {
+				one.roles = slices.Sorted(maps.Keys(state.Standings))
+			}
+			after, err := s.watch(f, g.plan, id, state, one.roles)
+			if err != nil {
+				return err
+			}
+			all = append(all, seen{one, id, state, after})
+		}
+	}
+	if err := act(); err != nil {
+		return err
+	}
+	for _, one := range all {
+		inputs := map[string]readmodels.Visit{}
+		for _, role := range one.roles {
+			if err := derive(f, one.plan, one.id, one.state, role, inputs); err != nil {
+				return err
+			}
+		}
+		if err := one.after(inputs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one changes a single member in a single role of the event's plan.
+func (s *standings) one(f *Fold, id domain.MemberID, in domain.RoleID, edit func(*readmodels.MemberState) error) error {
+	return s.member(f, id, []string{string(in)}, edit)
+}
+
+func (s *standings) member(f *Fold, id domain.MemberID, roles []string, edit func(*readmodels.MemberState) error) error {
+	return s.change(f, []group{{f.Plan, []string{string(id)}, roles}}, func() error {
+		state, err := readmodels.MemberStates.Edit(f.ctx, f.tx, f.Plan, string(id))
+		if err != nil {
+			return err
+		}
+		return edit(state)
+	})
+}
+
+func (s *standings) invited(f *Fold, e member.MemberInvited) error {
+	f.tx.Add(f.Plan, readmodels.AllMembersIndex, string(e.Member))
+	state, err := edit(f, readmodels.MemberStates, e.Member)
+	if err != nil {
+		return err
+	}
+	*state = readmodels.MemberState{Name: e.Name, Email: e.Email}
+	return s.joined(f)
+}
+
+func (s *standings) teamAdded(f *Fold, e member.TeamMemberAdded) error {
+	f.tx.Add(f.Plan, readmodels.TeamMemberIndex, readmodels.EntryOf(string(e.Team), string(e.Member)))
+	return s.teamChanged(f, e.Member, e.Team, with)
+}
+
+func (s *standings) teamRemoved(f *Fold, e member.TeamMemberRemoved) error {
+	f.tx.Remove(f.Plan, readmodels.TeamMemberIndex, readmodels.EntryOf(string(e.Team), string(e.Member)))
+	return s.teamChanged(f, e.Member, e.Team, without)
+}
+
+// teamChanged brings a member the roles of a team, or ends the paths through it (SPEC ASG-2).
+func (s *standings) teamChanged(f *Fold, id domain.MemberID, team domain.TeamID, edit func([]string, string) []string) error {
+	given, err := peek(f, readmodels.TeamStates, team)
+	if err != nil {
+		return err
+	}
+	roles := []string{}
+	if given != nil {
+		roles = given.Roles
+	}
+	return s.member(f, id, roles, func(m *readmodels.MemberState) error {
+		m.Teams = edit(m.Teams, string(team))
+		return nil
+	})
+}
+
+// teamRole gives a team a role, or takes it.
+func (s *standings) teamRole(f *Fold, team domain.TeamID, in domain.RoleID, edited func([]string, string) []string) error {
+	members, err := entriesUnder(f, f.Plan, readmodels.TeamMemberIndex, string(team))
+	if err != nil {
+		return err
+	}
+	return s.change(f, []group{{f.Plan, members, []string{string(in)}}}, func() error {
+		given, err := edit(f, readmodels.TeamStates, team)
+		if err == nil {
+			given.Roles = edited(given.Roles, string(in))
+		}
+		return err
+	})
+}
+
+func (s *standings) refreshed(f *Fold, e progressdomain.ProgressRefreshed) error {
+	members := texts(e.Members)
+	if len(members) == 0 {
+		var err error
+		if members, err = entriesUnder(f, f.Plan, readmodels.HolderIndex, string(e.Role)); err != nil {
+			return err
+		}
+	}
+	return s.change(f, []group{{f.Plan, members, []string{string(e.Role)}}}, func() error {
+		for _, id := range members {
+			state, err := readmodels.MemberStates.Edit(f.ctx, f.tx, f.Plan, id)
+			if err != nil {
+				return err
+			}
+			if err := visit(f, state, string(e.Role)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *standings) measured(f *Fold, e results.SkillIQMeasured) error {
+	return s.member(f, e.Member, nil, func(m *readmodels.MemberState) error {
+		if m.Results == nil {
+			m.Results = map[string][]readmodels.Result{}
+		}
+		m.Results[string(e.Skill)] = append(m.Results[string(e.Skill)], readmodels.Result{
+			Session: string(e.Session), Score: e.Score, Percentile: e.Percentile, Level: string(e.Level), MeasuredAt: e.MeasuredAt, Position: f.Position,
+		})
+		return nil
+	})
+}
+
+func (s *standings) invalidated(f *Fold, e results.SkillIQInvalidated) error {
+	return s.member(f, e.Member, nil, func(m *readmodels.MemberState) error {
+		list := m.Results[string(e.Skill)]
+		for i := range list {
+			if list[i].Session == string(e.Session) {
+				list[i].Invalid = true
+			}
+		}
+		return nil
+	})
+}
+
+func (s *standings) policy(f *Fold, set func(*readmodels.PolicyState)) error {
+	members, err := f.tx.Entries(f.ctx, f.Plan, readmodels.AllMembersIndex, "")
+	if err != nil {
+		return err
+	}
+	return s.change(f, []group{{plan: f.Plan, members: members}}, func() error {
+		policy, err := edit(f, readmodels.PolicyStates, "plan")
+		if err == nil {
+			set(policy)
+		}
+		return err
+	})
+}
+
+// rolePublished judges all who hold the role by the new version, except those who completed the one before and stay
+// with it under "grandfather" (SPEC ROL-8).
+func (s *standings) rolePublished(f *Fold, e role.RolePublished) error {
+	id := string(e.Role)
+	plans, err := usersOf(f, id)
+	if err != nil {
+		return err
+	}
+	groups, err := holdersIn(f, plans, id)
+	if err != nil {
+		return err
+	}
+	err = s.change(f, groups, func() error {
+		if err := keepVersion(f, e); err != nil {
+			return err
+		}
+		for _, g := range groups {
+			for _, m := range g.members {
+				state, err := readmodels.MemberStates.Edit(f.ctx, f.tx, g.plan, m)
+				if err != nil {
+					return err
+				}
+				standing := standingIn(state, id)
+				standing.Pinned = e.OnPublish == role.Grandfather && standing.State == completed
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range plans {
+		if err := s.published(f, p, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepVersion makes a version the one in force, and notes which skills the role uses and from where.
+func keepVersion(f *Fold, e role.RolePublished) error {
+	state, err := edit(f, readmodels.RoleStates, e.Role)
+	if err != nil {
+		return err
+	}
+	*state = readmodels.RoleState{Title: e.Content.Title, Version: e.Version}
+	version, err := edit(f, readmodels.RoleVersions, readmodels.VersionID(string(e.Role), e.Version))
+	if err != nil {
+		return err
+	}
+	version.Skills = roleContent(e.Content).Skills
+	for _, s := range e.Content.Skills {
+		f.tx.Add(f.Plan, readmodels.UseIndex, readmodels.EntryOf(string(s.Skill), string(e.Role)))
+		own, err := peek(f, readmodels.SkillNames, s.Skill)
+		if err != nil {
+			return err
+		}
+		if own == nil {
+			f.tx.Add(readmodels.Catalog, readmodels.BorrowIndex, readmodels.EntryOf(string(s.Skill), f.Plan))
+		}
+	}
+	return nil
+}
+
+// skillChanged derives anew all who hold a role that uses the skill.
+func (s *standings) skillChanged(f *Fold, id domain.SkillID, act func() error) error {
+	plans, err := usersOf(f, string(id))
+	if err != nil {
+		return err
+	}
+	var groups []group
+	for _, p := range plans {
+		roles, err := entriesUnder(f, p, readmodels.UseIndex, string(id))
+		if err != nil {
+			return err
+		}
+		for _, r := range roles {
+			in := []string{p}
+			if p == readmodels.Catalog {
+				borrowers, err := entriesUnder(f, readmodels.Catalog, readmodels.BorrowIndex, r)
+				if err != nil {
+					return err
+				}
+				in = append(in, borrowers...)
+			}
+			more, err := holdersIn(f, in, r)
+			if err != nil {
+				return err
+			}
+			groups = append(groups, more...)
+		}
+	}
+	return s.change(f, groups, act)
+}
+
+// usersOf lists the plans that a role or a skill of the event's plan concerns: the plan itself, and for the catalog all
+// plans that use it.
+func usersOf(f *Fold, id string) ([]string, error) {
+	if f.Plan != readmodels.Catalog {
+		return []string{f.Plan}, nil
+	}
+	borrowers, err := entriesUnder(f, readmodels.Catalog, readmodels.BorrowIndex, id)
+	return append([]string{readmodels.Catalog}, borrowers...), err
+}
+
+func holdersIn(f *Fold, plans []string, role string) ([]group, error) {
+	var groups []group
+	for _, p := range plans {
+		members, err := entriesUnder(f, p, readmodels.HolderIndex, role)
+		if err != nil {
+			return nil, err
+		}
+		if len(members) > 0 {
+			groups = append(groups, group{p, members, []string{role}})
+		}
+	}
+	return groups, nil
+}
+
+// entriesUnder returns the ids of all entries under one id of an index.
+func entriesUnder(f *Fold, plan, index, id string) ([]string, error) {
+	entries, err := f.tx.Entries(f.ctx, plan, index, readmodels.EntryOf(id, ""))
+	for i, entry := range entries {
+		entries[i] = readmodels.EntryID(entry)
+	}
+	return entries, err
+}
