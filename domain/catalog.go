@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"strings"
 )
 
-// Upcast turns the data of one schema version into that of the next.
+// Upcast turns the data of one schema version into that of the next. Numbers come as json.Number.
 type Upcast func(data map[string]any) map[string]any
 
 // EventType binds a wire name to a Go type and to the history of its data.
@@ -120,7 +121,9 @@ func (t EventType) upcast(schema int, data []byte) ([]byte, error) {
 		return data, nil
 	}
 	fields := map[string]any{}
-	if err := json.Unmarshal(data, &fields); err != nil {
+	numbers := json.NewDecoder(bytes.NewReader(data))
+	numbers.UseNumber() // an upcast must not round the large integers that it passes on
+	if err := numbers.Decode(&fields); err != nil {
 		return nil, fmt.Errorf("decode %s version %d: %w", t.Name, schema, err)
 	}
 	for _, up := range t.ups[schema-1:] {
@@ -152,31 +155,51 @@ func (c *Catalog) PersonalFields() map[string][]Personal {
 	return fields
 }
 
-// Untagged lists "Event.Field" for each plain string, or container of plain strings, without a personal tag.
+// Untagged lists "Event.Field" for each plain string, or container of plain strings, without a personal tag, and for
+// each tag that PersonalFields cannot honour: on anything but a string of the event itself, or naming no field of it.
 // Typed ids and enumerations are strings of their own type and need none.
 func (c *Catalog) Untagged() []string {
 	var missing []string
 	for _, t := range c.Types() {
-		missing = append(missing, untagged(t.Name, t.goType)...)
+		missing = append(missing, untagged(t.Name, t.goType, t.goType)...)
 	}
 	return missing
 }
 
-func untagged(path string, t reflect.Type) []string {
+// untagged looks at the fields of t, which is the event itself or a struct within it.
+func untagged(path string, event, t reflect.Type) []string {
 	var missing []string
 	for i := range t.NumField() {
 		f := t.Field(i)
-		inner := f.Type
-		for inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Map || inner.Kind() == reflect.Array {
-			inner = inner.Elem()
-		}
-		switch {
-		case inner.PkgPath() == "time":
-		case inner.Kind() == reflect.Struct:
-			missing = append(missing, untagged(path+"."+f.Name, inner)...)
-		case (inner == reflect.TypeFor[string]() || inner.Kind() == reflect.Interface || inner == reflect.TypeFor[byte]()) && f.Tag.Get("personal") == "":
+		inner, keyed := element(f.Type)
+		plain := keyed || inner == reflect.TypeFor[string]() || inner.Kind() == reflect.Interface || inner == reflect.TypeFor[byte]()
+		switch tag := f.Tag.Get("personal"); {
+		case tag == "" && plain:
 			missing = append(missing, path+"."+f.Name)
+		case tag != "" && tag != "-" && (t != event || f.Type != reflect.TypeFor[string]() || !hasKey(event, tag)):
+			missing = append(missing, path+"."+f.Name)
+		case inner.Kind() == reflect.Struct && inner.PkgPath() != "time":
+			missing = append(missing, untagged(path+"."+f.Name, event, inner)...)
 		}
 	}
 	return missing
+}
+
+// element returns what a container holds in the end, and whether plain strings are its keys on the way there.
+func element(t reflect.Type) (inner reflect.Type, keyed bool) {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer || t.Kind() == reflect.Map || t.Kind() == reflect.Array {
+		keyed = keyed || (t.Kind() == reflect.Map && t.Key() == reflect.TypeFor[string]())
+		t = t.Elem()
+	}
+	return t, keyed
+}
+
+// hasKey tells whether an event has a field of a name in JSON.
+func hasKey(event reflect.Type, name string) bool {
+	for i := range event.NumField() {
+		if key, _, _ := strings.Cut(event.Field(i).Tag.Get("json"), ","); key == name {
+			return true
+		}
+	}
+	return false
 }

@@ -65,6 +65,8 @@ func hidden(r rune) bool {
 	case r >= 0x200b && r <= 0x200f: // zero-width characters and direction marks
 	case r >= 0x2028 && r <= 0x202e: // separators, embeddings and overrides
 	case r >= 0x2060 && r <= 0x206f: // joiners, isolates
+	case r == 0x034f, r == 0x115f, r == 0x1160, r == 0x3164, r == 0xffa0: // grapheme joiner, Hangul fillers
+	case r >= 0xe0000 && r <= 0xe007f: // tags
 	default:
 		return false
 	}
@@ -73,7 +75,7 @@ func hidden(r rune) bool {
 
 // CheckPast refuses a time before 1970 or more than five minutes after now (SPEC MSR-1): clocks differ, but not more.
 func CheckPast(field string, t, now time.Time) error {
-	if t.Year() < 1970 {
+	if t.UTC().Year() < 1970 {
 		return Invalidf(field, "invalid_time", "must not be before 1970")
 	}
 	if t.After(now.Add(5 * time.Minute)) {

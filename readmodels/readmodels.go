@@ -57,10 +57,10 @@ type Batch struct {
 	Scope      Scope
 	After      eventstore.Position // must be where the scope stands
 	Checkpoint Checkpoint          // where it stands afterwards
-	Fence      uint64              // of the lease under which the page was folded; 0: none
+	Fence      uint64              // of the lease under which the page was folded; 0: none, and none is checked
 	Put        map[Key][]byte      // nil value: delete
-	Add        []Entry
-	Remove     []Entry
+	Add        []Entry             // values are not empty, so that every entry can be a Range's After
+	Remove     []Entry             // an entry that is also in Add stays
 }
 
 // Reader reads one scope.
@@ -77,7 +77,8 @@ type Reader interface {
 type Store interface {
 	Reader
 	// Commit applies a batch atomically. *OutOfStepError if the scope does not stand at batch.After, *FencedError if a
-	// newer lease has written; nothing is changed then.
+	// newer lease has written; nothing is changed then. Any other error is worth a repeat: the outcome is unknown,
+	// and if the batch had arrived, the repeat gets *OutOfStepError with the batch's own position as Have.
 	Commit(ctx context.Context, b Batch) error
 	// Wait returns as soon as the scope's checkpoint has reached the position, woken by the commit, or with the
 	// context's error.

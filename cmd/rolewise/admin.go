@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rolewise/readmodels"
+)
+
+// admin answers on the listener for operators: liveness, readiness, metrics, version (SPEC OPS-3).
+func (s *system) admin() http.Handler {
+	mux := http.NewServeMux()
+	ok := func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	}
+	mux.HandleFunc("GET /livez", ok)
+	mux.HandleFunc("GET /startupz", s.readyz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"version": version()})
+	})
+	mux.Handle("GET /metrics", promhttp.Handler())
+	return mux
+}
+
+// projectionStatus is a projection's line in readiness.
+type projectionStatus struct {
+	Projection string    `json:"projection"`
+	Position   string    `json:"position"`
+	Behind     uint64    `json:"behind"` // positions between it and the end of the log
+	AsOf       time.Time `json:"as_of"`
+	Fault      string    `json:"fault,omitempty"`
+}
+
+// tolerated is how far a projection may lie behind the log before the process counts as not ready.
+const tolerated = 10_000
+
+func (s *system) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	status, code := "ok", http.StatusOK
+	lines, err := s.status(ctx)
+	if err != nil {
+		s.logger.Error("readiness", "error", err)
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "a store does not answer"})
+		return
+	}
+	for _, line := range lines {
+		if line.Fault != "" || line.Behind > tolerated {
+			status, code = "a projection is behind", http.StatusServiceUnavailable
+		}
+	}
+	writeJSON(w, code, map[string]any{"status": status, "projections": lines})
+}
+
+func (s *system) status(ctx context.Context) ([]projectionStatus, error) {
+	info, err := s.log.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	faults := s.runner.Faults()
+	var lines []projectionStatus
+	for _, scope := range readmodels.Scopes() {
+		at, err := s.models.Checkpoint(ctx, scope)
+		if err != nil {
+			return nil, err
+		}
+		line := projectionStatus{Projection: scope.String(), Position: at.Position.String(), AsOf: at.Time}
+		if info.Head > at.Position {
+			line.Behind = uint64(info.Head - at.Position)
+		}
+		if fault := faults[scope.String()]; fault != nil {
+			line.Fault = fault.Error()
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+func writeJSON(w http.ResponseWriter, code int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if err := json.NewEncoder(w).Encode(value); err != nil {
+		return // the client is gone
+	}
+}

@@ -1,0 +1,277 @@
+// Package sqlite is the embedded event store: one file, one writer, every acknowledged event on the disk.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"rolewise/eventstore"
+)
+
+// Store implements eventstore.Store on a SQLite file that belongs to this process alone.
+//
+// The bytes of events that Read and Follow yield may be shared with other readers: they must not be changed.
+type Store struct {
+	path   string
+	info   eventstore.Info // its Head is that of the opening
+	page   int
+	lock   *os.File
+	tail   *tail
+	writer *writer
+	pool   *pool
+	names  *names
+
+	enqueue sync.RWMutex // held for reading while a request is on its way into the writer's channel
+	ending  bool         // under enqueue
+	closed  chan struct{}
+	done    sync.WaitGroup // writer and checkpointer
+	release error          // of the close of the writer's connection
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// Option changes how a store works.
+type Option func(*options)
+
+type options struct {
+	page       int
+	readers    int
+	checkpoint int
+	recent     int                         // events kept in memory for followers at the head
+	wrap       func(connection) connection // around the writer's, for tests of failing disks; nil: none
+}
+
+// PageSize sets the most events of a page of Follow where the filter does not say; default 512.
+func PageSize(events int) Option { return func(o *options) { o.page = max(1, events) } }
+
+// Readers sets how many connections may read at once; default 8. Each may hold some 8 MiB of cache.
+func Readers(connections int) Option { return func(o *options) { o.readers = max(1, connections) } }
+
+// CheckpointAfter sets at how many pages of 4 KiB in the write-ahead log its content is moved into the database file,
+// beside the commits; default 8,192.
+func CheckpointAfter(pages int) Option { return func(o *options) { o.checkpoint = max(1, pages) } }
+
+// Sizes of the page caches in KiB, negative as SQLite wants it.
+const (
+	writerCache = -64 << 10
+	readerCache = -8 << 10
+)
+
+// Open opens or creates the event store in a file, whose folder must exist. Beside it lie FILE-wal and FILE-shm, which
+// belong to it, and FILE.lock, held as long as the store is open: a second process gets an error.
+func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
+	o := options{page: 512, readers: 8, checkpoint: 8192, recent: recentEvents}
+	for _, option := range opts {
+		option(&o)
+	}
+	s := &Store{page: o.page, closed: make(chan struct{}), names: newNames()}
+	if err := s.open(ctx, path, o); err != nil {
+		return nil, explain(path, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, path string, o options) (err error) {
+	if s.path, err = resolve(path); err != nil {
+		return err
+	}
+	if s.lock, err = lock(s.path + ".lock"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	}()
+	db, err := connect(ctx, s.path, writerCache, inspect)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.close())
+		}
+	}()
+	if err := migrate(db); err != nil {
+		return err
+	}
+	if s.info, err = identity(db); err != nil {
+		return err
+	}
+	s.tail = newTail(s.info.Head, o.recent)
+	moves, err := newCheckpointer(ctx, s.path, o.checkpoint)
+	if err != nil {
+		return err
+	}
+	var writing connection = db
+	if o.wrap != nil {
+		writing = o.wrap(db)
+	}
+	if s.writer, err = newWriter(s.path, writing, s.tail, moves); err != nil {
+		return errors.Join(err, moves.db.close())
+	}
+	s.pool = newPool(s.path, o.readers, s.closed)
+	checkpointing := make(chan struct{})
+	go func() {
+		defer close(checkpointing)
+		moves.run()
+	}()
+	s.done.Go(func() {
+		s.writer.run()
+		close(moves.stopped)
+		<-checkpointing
+		s.release = db.close()
+	})
+	return nil
+}
+
+// resolve makes a path absolute and follows links, so that one file has one lock.
+func resolve(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(absolute); err == nil {
+		absolute = real
+	}
+	if info, err := os.Stat(absolute); err == nil && !info.Mode().IsRegular() {
+		return "", errors.New("it is not a file: give the path of a file")
+	}
+	return absolute, nil
+}
+
+// Append implements eventstore.Store. Once the request is with the writer its outcome is awaited even if the context
+// ends, since a commit takes milliseconds and an unknown outcome is worse.
+func (s *Store) Append(ctx context.Context, stream eventstore.StreamID, expected eventstore.Revision, events ...eventstore.Event) (eventstore.Position, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	size, err := check(stream, expected, events)
+	if err != nil {
+		return 0, err
+	}
+	r := &request{stream: stream, expected: expected, events: events, size: size, done: make(chan result, 1)}
+	if err := s.hand(ctx, r); err != nil {
+		return 0, err
+	}
+	outcome := <-r.done // always comes: the writer empties its channel before it ends
+	return outcome.position, outcome.err
+}
+
+// hand gives a request to the writer.
+func (s *Store) hand(ctx context.Context, r *request) error {
+	s.enqueue.RLock()
+	defer s.enqueue.RUnlock()
+	if s.ending {
+		return eventstore.ErrClosed
+	}
+	select {
+	case s.writer.requests <- r:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// check refuses what cannot be stored and returns the size of the rest.
+func check(stream eventstore.StreamID, expected eventstore.Revision, events []eventstore.Event) (size int, err error) {
+	if err := stream.Validate(); err != nil {
+		return 0, err
+	}
+	if expected < eventstore.NoStream {
+		return 0, &eventstore.InvalidError{What: "expected revision", Why: "must be NoStream or at least 0"}
+	}
+	if len(events) == 0 {
+		return 0, &eventstore.InvalidError{What: "append", Why: "must have at least one event"}
+	}
+	ids := make(map[uuid.UUID]bool, len(events))
+	for _, e := range events {
+		switch {
+		case e.ID == uuid.Nil:
+			return 0, &eventstore.InvalidError{What: "event id", Why: "must be given, so that a repeat is recognised"}
+		case ids[e.ID]:
+			return 0, &eventstore.InvalidError{What: "event id", Why: "must not be used twice in one append"}
+		case e.Type == "" || len(e.Type) > 256:
+			return 0, &eventstore.InvalidError{What: "event type", Why: "must have 1 to 256 bytes"}
+		}
+		ids[e.ID] = true
+		size += len(e.Type) + len(e.Data) + len(e.Metadata)
+	}
+	if size > eventstore.MaxAppend {
+		return 0, &eventstore.TooLargeError{Size: size}
+	}
+	return size, nil
+}
+
+// Read implements eventstore.Store.
+func (s *Store) Read(ctx context.Context, stream eventstore.StreamID, from eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		if err := stream.Validate(); err != nil {
+			yield(eventstore.Recorded{}, err)
+			return
+		}
+		for {
+			events, more, err := s.readPage(ctx, stream, from)
+			if err != nil {
+				yield(eventstore.Recorded{}, fmt.Errorf("read stream %s: %w", stream, err))
+				return
+			}
+			for _, e := range events {
+				if !yield(e, nil) {
+					return
+				}
+				from = e.Revision + 1
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// Info implements eventstore.Store.
+func (s *Store) Info(ctx context.Context) (eventstore.Info, error) {
+	if err := s.usable(ctx); err != nil {
+		return eventstore.Info{}, err
+	}
+	info := s.info
+	info.Head, _ = s.tail.state()
+	return info, nil
+}
+
+// usable returns the context's error, or ErrClosed.
+func (s *Store) usable(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closed:
+		return eventstore.ErrClosed
+	default:
+		return nil
+	}
+}
+
+// Close implements eventstore.Store: appends under way get their results, followers and readers end with ErrClosed.
+func (s *Store) Close() error {
+	s.enqueue.Lock()
+	if s.ending {
+		s.enqueue.Unlock()
+		s.done.Wait()
+		return nil
+	}
+	s.ending = true
+	close(s.writer.requests)
+	close(s.closed)
+	s.enqueue.Unlock()
+	readers := s.pool.close() // before the writer's connection, so that the last one tidies up the write-ahead log
+	s.done.Wait()
+	return errors.Join(readers, s.release, s.lock.Close())
+}

@@ -1,0 +1,41 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"rolewise/eventstore"
+	"rolewise/eventstore/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t testing.TB, path string, options ...Option) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path, options...)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestContract(t *testing.T) {
+	contract := func(options ...Option) func(t *testing.T) {
+		return func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) eventstore.Store {
+				return open(t, filepath.Join(t.TempDir(), "events.db"), options...)
+			}, storetest.Reopen(func(t *testing.T, s eventstore.Store) eventstore.Store {
+				if err := s.Close(); err != nil {
+					t.Fatalf("close: %v", err)
+				}
+				return open(t, s.(*Store).path, options...)
+			}))
+		}
+	}
+	t.Run("as configured by default", contract())
+	t.Run("nothing from memory", contract(func(o *options) { o.recent = 0 }))
+	t.Run("one reader, small pages, eager checkpoints", contract(Readers(1), PageSize(3), CheckpointAfter(1)))
+}

@@ -1,0 +1,36 @@
+-- Commits one batch to one scope.
+--
+-- KEYS  the checkpoint, then every hash and sorted set that changes
+-- ARGV  after, fence, position, time, store, epoch, channel;
+--       then for each change: command, number of its key, number of its arguments, its arguments
+--
+-- Positions and fences are unsigned 64-bit numbers in decimal and stay text: a Lua number would round them.
+-- The checkpoint is written last: should a change fail, the batch can be repeated.
+
+local function less(a, b)
+  return #a < #b or (#a == #b and a < b)
+end
+
+local stands = redis.call('HMGET', KEYS[1], 'position', 'fence')
+local position, fence = stands[1] or '0', stands[2] or '0'
+
+if ARGV[2] ~= '0' and less(ARGV[2], fence) then
+  return {'fenced', fence}
+end
+if position ~= ARGV[1] then
+  return {'stands', position}
+end
+
+local i = 8
+while ARGV[i] do
+  local first, last = i + 3, i + 2 + tonumber(ARGV[i + 2])
+  redis.call(ARGV[i], KEYS[tonumber(ARGV[i + 1])], unpack(ARGV, first, last))
+  i = last + 1
+end
+
+if ARGV[2] ~= '0' then
+  fence = ARGV[2]
+end
+redis.call('HSET', KEYS[1], 'position', ARGV[3], 'time', ARGV[4], 'store', ARGV[5], 'epoch', ARGV[6], 'fence', fence)
+redis.call('PUBLISH', ARGV[7], ARGV[3])
+return {'done'}
