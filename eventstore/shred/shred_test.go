@@ -268,12 +268,12 @@ func TestErasure(t *testing.T) {
 	t.Run("AUD-6 the key is gone from the file", func(t *testing.T) {
 		dir := t.TempDir()
 		k := openKeys(t, filepath.Join(dir, "keys.db"))
-		const people = 3000
+		const people = 1000
 		for i := range people {
 			if _, err := k.provide(t.Context(), "acme", uuid.NewString()); err != nil {
 				t.Fatal(err)
 			}
-			if i%500 == 0 {
+			if i%200 == 0 {
 				if err := k.settle(t.Context()); err != nil {
 					t.Fatal(err)
 				}
