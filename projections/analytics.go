@@ -155,13 +155,12 @@ func moveTally(f *Fold, plan, role string, before, after readmodels.Tally) error
 	if err != nil {
 		return err
 	}
-	if row.Title == "" {
-		state, _, err := roleIn(f, plan, role)
-		if err != nil || state == nil {
-			return err
-		}
-		row.Title, row.Version = state.Title, state.Version
+	state, _, err := roleIn(f, plan, role)
+	if err != nil || state == nil {
+		return err
 	}
+	// Not only once: a catalog role that nobody in the plan held was not followed.
+	row.Title, row.Version = state.Title, state.Version
 	row.Tally.Add(before, -1)
 	row.Tally.Add(after, 1)
 	listTally(f, plan, role, row)

@@ -45,10 +45,10 @@ func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, 
 		}
 	}
 	if !holds {
-		leave(f, m, role, s)
+		delete(m.Standings, role) // a visit is kept apart: should they hold the role again, it counts on
 		return nil
 	}
-	in, err := inputsOf(f, planID, m, role, s)
+	in, err := inputsOf(f, planID, id, m, role, s)
 	if err != nil {
 		return err
 	}
@@ -67,46 +67,45 @@ func judge(f *Fold, s *readmodels.Standing, in readmodels.Visit) {
 	if s.State != string(result.State) || s.Level != string(result.Level) {
 		s.Since = readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}
 	}
-	s.State, s.Level, s.Done, s.Required, s.Version = string(result.State), string(result.Level), result.Done, result.Required, in.Version
-}
-
-// leave empties the standing of a member who holds the role no more. What they did is kept: should they hold it again,
-// their last visit counts on. A standing without any is dropped.
-func leave(f *Fold, m *readmodels.MemberState, role string, s *readmodels.Standing) {
-	if s.Visit == nil {
-		delete(m.Standings, role)
-		return
+	s.State, s.Level, s.Done, s.Required = string(result.State), string(result.Level), result.Done, result.Required
+	if !s.Pinned { // an older visit counts under on_visit, but does not move the version that the member stays with
+		s.Version = in.Version
 	}
-	if s.State != "" {
-		s.Since = readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}
-	}
-	*s = readmodels.Standing{Visit: s.Visit, Since: s.Since}
 }
 
 // visit freezes what the standing is derived from at present (SPEC PRG-3).
-func visit(f *Fold, m *readmodels.MemberState, role string) error {
-	s := standingIn(m, role)
+func visit(f *Fold, id string, m *readmodels.MemberState, role string) error {
 	policy, err := policyOf(f, f.Plan)
 	if err != nil {
 		return err
 	}
-	now, err := current(f, f.Plan, m, role, s, policy)
-	s.Visit = &now
+	now, err := current(f, f.Plan, m, role, standingIn(m, role), policy)
+	if err != nil {
+		return err
+	}
+	kept, err := edit(f, readmodels.Visits, readmodels.PairID(id, role))
+	if err == nil {
+		*kept = now
+	}
 	return err
 }
 
 // inputsOf returns what counts for a standing: all there is, or under the policy on_visit what there was at the last
 // visit. Before the first visit no measurement counts.
-func inputsOf(f *Fold, planID string, m *readmodels.MemberState, role string, s *readmodels.Standing) (readmodels.Visit, error) {
+func inputsOf(f *Fold, planID, id string, m *readmodels.MemberState, role string, s *readmodels.Standing) (readmodels.Visit, error) {
 	policy, err := policyOf(f, planID)
 	if err != nil {
 		return readmodels.Visit{}, err
 	}
-	switch {
-	case !policy.OnVisit:
+	if !policy.OnVisit {
 		return current(f, planID, m, role, s, policy)
-	case s.Visit != nil:
-		return *s.Visit, nil
+	}
+	last, err := readmodels.Visits.Peek(f.ctx, f.tx, planID, readmodels.PairID(id, role))
+	if err != nil {
+		return readmodels.Visit{}, err
+	}
+	if last != nil {
+		return *last, nil
 	}
 	return current(f, planID, &readmodels.MemberState{}, role, s, policy)
 }

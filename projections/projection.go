@@ -8,6 +8,7 @@ package projections
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -41,7 +42,7 @@ func On[E any](apply func(f *Fold, e E) error) Rule {
 	return Rule{t.Name, func(f *Fold, event any) error { return apply(f, event.(E)) }}
 }
 
-// New returns a projection. The types of its rules are the filter of its feed, so that the two cannot differ.
+// New returns a projection. Events without a rule pass it by, but move its checkpoint.
 func New(scope readmodels.Scope, rules ...Rule) *Projection {
 	p := &Projection{Scope: scope, rules: map[string]rule{}}
 	for _, r := range rules {
@@ -59,14 +60,7 @@ func All() []*Projection {
 }
 
 // Types lists the event types that the projection has rules for, sorted.
-func (p *Projection) Types() []string {
-	var types []string
-	for t := range p.rules {
-		types = append(types, t)
-	}
-	slices.Sort(types)
-	return types
-}
+func (p *Projection) Types() []string { return slices.Sorted(maps.Keys(p.rules)) }
 
 // Fold is one event being applied: where it happened, and the documents to change.
 type Fold struct {
@@ -92,15 +86,19 @@ func (e *RuleError) Error() string {
 }
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// apply folds one event and returns its time.
-func (p *Projection) apply(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded) (at time.Time, err error) {
+// apply folds one event and returns its time. Of an event without a rule only the time is looked at, and only at the
+// end of a page: it tells what moment the read model stands for.
+func (p *Projection) apply(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded, last bool) (at time.Time, err error) {
 	rule := p.rules[r.Type]
-	if rule == nil {
+	if rule == nil && !last {
 		return time.Time{}, nil
 	}
 	meta, err := eventstore.DecodeMetadata(r.Metadata)
 	if err != nil {
 		return time.Time{}, &RuleError{r.Position, r.Type, err}
+	}
+	if rule == nil {
+		return meta.Time, nil
 	}
 	event, err := events.All.Decode(r.Type, meta.Schema, r.Data)
 	if err != nil {

@@ -23,6 +23,9 @@ type Runner struct {
 	faults map[string]error // by projection: what it stands still at
 }
 
+// catchUp is the most events of a page: a document that many of them touch is written once.
+const catchUp = 1024
+
 // drain is how long a stopping router waits for the pages in hand.
 const drain = 10 * time.Second
 
@@ -43,7 +46,7 @@ func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.S
 		if err != nil {
 			return nil, err
 		}
-		feed := NewFeed(events, projector.Position, eventstore.Filter{Types: p.Types()})
+		feed := NewFeed(events, projector.Position, eventstore.Filter{PageSize: catchUp})
 		name := p.Scope.String()
 		router.AddConsumerHandler(name, name, feed, func(m *message.Message) error {
 			err := projector.Apply(m.Context(), PageOf(m))

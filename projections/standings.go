@@ -50,7 +50,7 @@ func (s *standings) rules() []Rule {
 			})
 		}),
 		On(func(f *Fold, e progressdomain.RoleVisited) error {
-			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error { return visit(f, m, string(e.Role)) })
+			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error { return visit(f, string(e.Member), m, string(e.Role)) })
 		}),
 		On(s.refreshed), On(s.measured), On(s.invalidated), On(s.rolePublished),
 		On(nameSkill), On(renameSkill),
@@ -88,11 +88,13 @@ func (s *standings) change(f *Fold, groups []group, act func() error) error {
 		state *readmodels.MemberState
 		after func(map[string]readmodels.Visit) error
 	}
-	var all []seen
 	for _, g := range groups {
 		if err := readmodels.MemberStates.Prefetch(f.ctx, f.tx, g.plan, g.members...); err != nil {
 			return err
 		}
+	}
+	var all []seen
+	for _, g := range merge(groups) {
 		for _, id := range g.members {
 			state, err := readmodels.MemberStates.Edit(f.ctx, f.tx, g.plan, id)
 			if err != nil {
@@ -124,6 +126,33 @@ func (s *standings) change(f *Fold, groups []group, act func() error) error {
 		}
 	}
 	return nil
+}
+
+// merge returns groups of one member each, with all roles of the groups that name the member: whoever holds two roles
+// that a change concerns, or is named twice, is seen once, since what the watchers saw before must be true until the
+// change.
+func merge(groups []group) []group {
+	var merged []group
+	at := map[[2]string]int{}
+	for _, g := range groups {
+		for _, id := range g.members {
+			i, known := at[[2]string{g.plan, id}]
+			switch {
+			case !known:
+				at[[2]string{g.plan, id}] = len(merged)
+				merged = append(merged, group{g.plan, []string{id}, slices.Clone(g.roles)})
+			case g.roles == nil || merged[i].roles == nil:
+				merged[i].roles = nil
+			default:
+				for _, role := range g.roles {
+					if !slices.Contains(merged[i].roles, role) {
+						merged[i].roles = append(merged[i].roles, role)
+					}
+				}
+			}
+		}
+	}
+	return merged
 }
 
 // one changes a single member in a single role of the event's plan.
@@ -167,9 +196,9 @@ func (s *standings) teamChanged(f *Fold, id domain.MemberID, team domain.TeamID,
 	if err != nil {
 		return err
 	}
-	roles := []string{}
+	roles := []string{} // never nil, which would stand for all the member has
 	if given != nil {
-		roles = given.Roles
+		roles = append(roles, given.Roles...)
 	}
 	return s.member(f, id, roles, func(m *readmodels.MemberState) error {
 		m.Teams = edit(m.Teams, string(team))
@@ -206,7 +235,7 @@ func (s *standings) refreshed(f *Fold, e progressdomain.ProgressRefreshed) error
 			if err != nil {
 				return err
 			}
-			if err := visit(f, state, string(e.Role)); err != nil {
+			if err := visit(f, id, state, string(e.Role)); err != nil {
 				return err
 			}
 		}
@@ -215,7 +244,7 @@ func (s *standings) refreshed(f *Fold, e progressdomain.ProgressRefreshed) error
 }
 
 func (s *standings) measured(f *Fold, e results.SkillIQMeasured) error {
-	return s.member(f, e.Member, nil, func(m *readmodels.MemberState) error {
+	return s.resultsChanged(f, e.Member, e.Skill, func(m *readmodels.MemberState) error {
 		if m.Results == nil {
 			m.Results = map[string][]readmodels.Result{}
 		}
@@ -227,7 +256,7 @@ func (s *standings) measured(f *Fold, e results.SkillIQMeasured) error {
 }
 
 func (s *standings) invalidated(f *Fold, e results.SkillIQInvalidated) error {
-	return s.member(f, e.Member, nil, func(m *readmodels.MemberState) error {
+	return s.resultsChanged(f, e.Member, e.Skill, func(m *readmodels.MemberState) error {
 		list := m.Results[string(e.Skill)]
 		for i := range list {
 			if list[i].Session == string(e.Session) {
@@ -236,6 +265,43 @@ func (s *standings) invalidated(f *Fold, e results.SkillIQInvalidated) error {
 		}
 		return nil
 	})
+}
+
+// resultsChanged changes what was measured of a member in a skill, and derives the roles that ask for it.
+func (s *standings) resultsChanged(f *Fold, id domain.MemberID, in domain.SkillID, edit func(*readmodels.MemberState) error) error {
+	state, err := peek(f, readmodels.MemberStates, id)
+	if err != nil || state == nil {
+		return err
+	}
+	roles := []string{}
+	for _, role := range slices.Sorted(maps.Keys(state.Standings)) {
+		asks, err := asksFor(f, role, state.Standings[role], string(in))
+		if err != nil {
+			return err
+		}
+		if asks {
+			roles = append(roles, role)
+		}
+	}
+	return s.member(f, id, roles, edit)
+}
+
+// asksFor tells whether a skill is in the role's version in force, or in the one by which the member is judged.
+func asksFor(f *Fold, role string, s *readmodels.Standing, skill string) (bool, error) {
+	state, from, err := roleIn(f, f.Plan, role)
+	if err != nil || state == nil {
+		return false, err
+	}
+	for _, n := range []int{state.Version, s.Version} {
+		version, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, n))
+		if err != nil {
+			return false, err
+		}
+		if version != nil && slices.ContainsFunc(version.Skills, func(k readmodels.RoleSkill) bool { return k.Skill == skill }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (s *standings) policy(f *Fold, set func(*readmodels.PolicyState)) error {

@@ -35,14 +35,13 @@ type (
 		Selected string      `json:"selected,omitempty"` // level of the member's own choice
 		Version  int         `json:"version"`            // of the role, by which the member is judged
 		Pinned   bool        `json:"pinned,omitempty"`   // stays with that version (SPEC ROL-8, grandfather)
-		Visit    *Visit      `json:"visit,omitempty"`    // inputs at the last visit or refresh
 		State    string      `json:"state"`
 		Level    string      `json:"level,omitempty"`
 		Done     int         `json:"done"`
 		Required int         `json:"required"`
 		Since    CauseRecord `json:"since"` // the event that last changed state or level
 	}
-	// Visit freezes what a standing is derived from, for the policy on_visit.
+	// Visit is what a standing is derived from; that of the last visit or refresh is kept, for the policy on_visit.
 	Visit struct {
 		Version int          `json:"version"`
 		Rule    string       `json:"rule"`
@@ -94,6 +93,7 @@ var (
 	RoleVersions = Collection[RoleVersion]{"version"} // id: role, version
 	TeamStates   = Collection[TeamState]{"team"}
 	PolicyStates = Collection[PolicyState]{"policy"}
+	Visits       = Collection[Visit]{"visit"} // id: member, role
 )
 
 const (

@@ -15,7 +15,6 @@ import (
 
 // planDay puts a day's activity into the queue: its share of the events that are left.
 func (g *generator) planDay(d int) error {
-	g.today = d
 	fixed := 4*(g.employees()-g.invited) + g.queue.Len()
 	for n := range g.roles {
 		if len(g.roles[n].draft) == 0 {
@@ -121,6 +120,11 @@ func (g *generator) concern(n int) (role, place int) {
 	return g.roleOf(n), 0
 }
 
+// date is the calendar day, in UTC, counted from that of the start.
+func (g *generator) date() int {
+	return int(g.now.Sub(g.start.Truncate(day)) / day)
+}
+
 // retakeDays lies between two sittings of a member in a skill (SPEC MSR-2).
 const retakeDays = 14
 
@@ -137,14 +141,14 @@ func (g *generator) sit() (bool, error) {
 		f := g.random.Float64()
 		place := int(f * f * float64(len(skills)))
 		s := skills[place]
-		if g.status[s] == 0 || g.status[s] == isRetired || (p.taken[place] > 0 && g.today+1-int(p.taken[place]) <= retakeDays) {
+		if g.status[s] == 0 || g.status[s] == isRetired || (p.taken[place] > 0 && g.date()+1-int(p.taken[place]) <= retakeDays) {
 			continue
 		}
 		attempt := 0
 		if p.taken[place] > 0 {
 			attempt = 1
 		}
-		p.taken[place] = int16(g.today + 1)
+		p.taken[place] = int16(g.date() + 1)
 		r := g.result(n, s, attempt)
 		if arrives := g.now.Add(time.Duration(1+g.random.IntN(25)) * day); g.random.IntN(8) == 0 && arrives.Before(g.lastMoment()) {
 			g.later(arrives, func() error { return g.record(r, s) })
@@ -158,15 +162,15 @@ func (g *generator) sit() (bool, error) {
 // result makes up how a sitting went that ended just now. Ability is a member's own, differs by skill, and grows.
 func (g *generator) result(n, s, attempt int) commands.RecordSkillIQ {
 	g.sittings++
-	ability := 70 + 95*g.fraction("ability", n) + 70*(g.fraction("aptitude", n*4096+s)-0.5)
-	growth := 75 * g.fraction("diligence", n) * float64(g.today) / days
+	ability := 55 + 165*g.fraction("ability", n) + 50*(g.fraction("aptitude", n*4096+s)-0.5)
+	growth := 75 * g.fraction("diligence", n) * float64(g.date()) / days
 	score := int(math.Round(ability + growth + 8*float64(attempt) + 14*g.random.NormFloat64()))
 	score = min(max(score, 0), 300)
 	percentile := int(math.Round(50 * (1 + math.Erf((float64(score)-150)/(55*math.Sqrt2)))))
 	taken := g.now.Add(-time.Duration(1+g.random.IntN(40)) * time.Minute).Truncate(time.Second)
 	return commands.RecordSkillIQ{
 		Member: g.member(n), Skill: g.skill(s), Score: score, Percentile: percentile, MeasuredAt: taken,
-		Session: results.Session(g.id("sitting", g.sittings, taken)), AssessmentVersion: "v" + strconv.Itoa(1+g.today/120), Source: "assessments",
+		Session: results.Session(g.id("sitting", g.sittings, taken)), AssessmentVersion: "v" + strconv.Itoa(1+g.date()/120), Source: "assessments",
 	}
 }
 

@@ -109,7 +109,6 @@ type generator struct {
 	given    map[[2]int]bool
 	sittings int
 	reported int
-	today    int
 }
 
 func newGenerator(ctx context.Context, w *world) *generator {

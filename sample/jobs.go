@@ -28,7 +28,7 @@ var jobs = []job{
 		"Build pipelines;Watch quality and freshness;Document models"},
 	{"Data Analyst", "data", "Answers questions with data.", "SQL,pandas,Python,dbt,Git",
 		"Turn questions into figures;Explain what they mean and what they do not"},
-	{"Machine Learning Engineer", "machine learning", "Brings models into products and keeps them good.", "Python,PyTorch,pandas,SQL,Docker,pgvector,Git",
+	{"Machine Learning Engineer", "machine learning", "Brings models into products and keeps them good.", "Python,PyTorch,pandas,pgvector,SQL,Docker,Git",
 		"Train and evaluate models;Serve them;Watch them drift"},
 	{"Security Engineer", "security", "Finds weaknesses before others do.", "Linux,Python,Wireshark,Amazon Web Services,Bash,Docker",
 		"Review designs;Test systems;Answer reports"},

@@ -110,25 +110,27 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) error {
 	})
 }
 
-// emptyPlan is the plan of dev --empty.
-const emptyPlan domain.PlanID = "dev"
+// The plans of dev, with the sample and --empty.
+const (
+	samplePlan domain.PlanID = "acme"
+	emptyPlan  domain.PlanID = "dev"
+)
 
 // fill writes the sample plan, or an empty one, unless it is there already, and returns its id.
 func fill(ctx context.Context, o devOptions, log *eventLog, stdout io.Writer) (domain.PlanID, error) {
 	if o.empty {
 		return emptyPlan, createEmpty(ctx, log)
 	}
-	options := sample.Default()
-	options.End = time.Now()
-	options.Progress = progress(stdout, "Writing a year of history for plan "+string(options.Plan))
-	mix, err := sample.Generate(ctx, log, log.emailKey, options)
+	mix, err := sample.Generate(ctx, log, log.emailKey, sample.Options{
+		Plan: samplePlan, End: time.Now(), Progress: progress(stdout, "Writing a year of history for plan "+string(samplePlan)),
+	})
 	if err != nil {
 		return "", fmt.Errorf("write the sample plan: %w", err)
 	}
-	if mix.Total() > 0 {
+	if !mix.Already {
 		fmt.Fprint(stdout, mix)
 	}
-	return options.Plan, nil
+	return samplePlan, nil
 }
 
 func createEmpty(ctx context.Context, log *eventLog) error {

@@ -12,7 +12,7 @@ func openapiCommand() *cobra.Command {
 		Short: "Print the OpenAPI document",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			document, err := api.OpenAPI()
+			document, err := api.OpenAPI("", version())
 			if err != nil {
 				return err
 			}

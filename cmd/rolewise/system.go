@@ -13,6 +13,7 @@ import (
 
 	"rolewise/api"
 	"rolewise/commands"
+	"rolewise/commands/catalogimport"
 	"rolewise/projections"
 	"rolewise/readmodels"
 )
@@ -47,7 +48,7 @@ const shutdown = 10 * time.Second
 func (s *system) run(ctx context.Context, public, admin net.Listener, operatorKey string, ready func() error) error {
 	handler, err := api.New(api.Deps{
 		Commands: s.commands, Queries: readmodels.NewQueries(s.models), Events: s.log, OperatorKey: operatorKey,
-		BaseURL: "http://" + public.Addr().String(), Version: version(), Logger: s.logger,
+		BaseURL: "http://" + public.Addr().String(), About: about(), Logger: s.logger,
 	})
 	if err != nil {
 		return err
@@ -57,8 +58,8 @@ func (s *system) run(ctx context.Context, public, admin net.Listener, operatorKe
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.runner.Run(ctx) })
-	group.Go(func() error { return serveHTTP(ctx, api.Server(handler), public) })
-	group.Go(func() error { return serveHTTP(ctx, api.Server(s.admin()), admin) })
+	group.Go(func() error { return serveHTTP(ctx, api.Server(handler, public.Addr().String()), public) })
+	group.Go(func() error { return serveHTTP(ctx, api.Server(s.admin(), admin.Addr().String()), admin) })
 	group.Go(func() error {
 		if err := s.caughtUp(ctx); err != nil {
 			return err
@@ -104,4 +105,11 @@ func listen(flag, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with --%s", address, errors.Unwrap(err), flag)
 	}
 	return l, nil
+}
+
+// about is what the API says of itself.
+func about() api.About {
+	return api.About{Version: version(), Attributions: []api.Attribution{{
+		Source: "O*NET Database", Text: catalogimport.Attribution, License: "CC BY 4.0", URL: "https://creativecommons.org/licenses/by/4.0/",
+	}}}
 }

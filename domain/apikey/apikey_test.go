@@ -35,6 +35,11 @@ func TestDecide(t *testing.T) {
 	}
 	forAda := created(access.Read)
 	forAda.Member = ada
+	called := func(name string) apikey.Event {
+		e := created(access.Read)
+		e.Name = name
+		return e
+	}
 	events := func(e ...apikey.Event) []apikey.Event { return e }
 	decidertest.Run(t, apikey.Decider, []test{
 		{Name: "API-5 create", When: create(func(*apikey.Create) {}), Then: events(created(access.Read))},
@@ -42,6 +47,8 @@ func TestDecide(t *testing.T) {
 		{Name: "API-5 create for a member", When: create(func(c *apikey.Create) { c.Member, c.MemberExists = ada, true }), Then: events(forAda)},
 		{Name: "API-5 create twice", Given: events(created(access.Read)), When: scoped(access.Read), Refused: decidertest.Conflict("api_key_exists", "")},
 		{Name: "API-5 create a revoked key again", Given: events(created(access.Read), revoked), When: scoped(access.Read), Refused: decidertest.Conflict("api_key_exists", "")},
+		{Name: "API-5 a name of 1 character", When: create(func(c *apikey.Create) { c.Name = "é" }), Then: events(called("é"))},
+		{Name: "API-5 a name of 100 characters", When: create(func(c *apikey.Create) { c.Name = strings.Repeat("é", 100) }), Then: events(called(strings.Repeat("é", 100)))},
 		{Name: "API-5 create without a name", When: create(func(c *apikey.Create) { c.Name = "" }), Refused: decidertest.Invalid("invalid_length", "/name")},
 		{Name: "API-5 a name of 101 characters", When: create(func(c *apikey.Create) { c.Name = strings.Repeat("a", 101) }), Refused: decidertest.Invalid("invalid_length", "/name")},
 		{Name: "API-5 create without scopes", When: scoped(), Refused: decidertest.Invalid("required", "/scopes")},

@@ -64,6 +64,10 @@ func TestAssign(t *testing.T) {
 		{Name: "ASG-1 a member that is not there", When: assign(assignment.Holder{Member: ada}, engineer), Refused: decidertest.Missing("member_not_found", "")},
 		{Name: "ASG-1 a team that is not there", When: assign(assignment.Holder{Team: sales}, engineer), Refused: decidertest.Missing("team_not_found", "")},
 		{Name: "ASG-1 a role that is not published", When: draft, Refused: decidertest.Missing("role_not_found", "/role")},
+		{
+			Name: "ASG-1 a message of 2,000 characters", When: saying(toAda, strings.Repeat("é", 2000)),
+			Then: []event{assignment.MemberAssigned{Member: ada, Role: engineer, Message: strings.Repeat("é", 2000)}},
+		},
 		{Name: "ASG-1 a message of 2,001 characters", When: saying(toAda, strings.Repeat("a", 2001)), Refused: decidertest.Invalid("invalid_length", "/message")},
 		{Name: "ASG-1 a message with a control character", When: saying(toAda, "a\x1bb"), Refused: decidertest.Invalid("invalid_text", "/message")},
 	})
@@ -87,6 +91,11 @@ func TestUnassign(t *testing.T) {
 		{Name: "ASG-3 unassign a team twice", Given: []event{teamHas(engineer), fromSales}, When: unassign(toSales, engineer)},
 		{Name: "ASG-1 unassign a member that is not there", When: unassign(assignment.Holder{Member: ada}, engineer), Refused: decidertest.Missing("member_not_found", "")},
 		{Name: "ASG-1 unassign a team that is not there", When: unassign(assignment.Holder{Team: sales}, engineer), Refused: decidertest.Missing("team_not_found", "")},
+		{
+			Name: "ASG-1 unassign with a message of 2,000 characters", Given: []event{memberHas(engineer)},
+			When: assignment.Unassign{Holder: toAda, Role: engineer, Message: strings.Repeat("é", 2000)},
+			Then: []event{assignment.MemberUnassigned{Member: ada, Role: engineer, Message: strings.Repeat("é", 2000)}},
+		},
 		{Name: "ASG-1 unassign with a message of 2,001 characters", Given: []event{memberHas(engineer)}, When: long, Refused: decidertest.Invalid("invalid_length", "/message")},
 	})
 }

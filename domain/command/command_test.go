@@ -16,7 +16,6 @@ func TestEvolve(t *testing.T) {
 		claim    *command.CommandClaimed
 		answered bool
 	}{
-		{"API-1 nothing is known of a new key", nil, nil, false},
 		{"API-1 a claim is remembered", []command.Event{first}, &first, false},
 		{"API-1 a refusal is not remembered", []command.Event{first, command.CommandReleased{}}, nil, false},
 		{"API-1 a released key can be claimed for another body", []command.Event{first, command.CommandReleased{}, second}, &second, false},

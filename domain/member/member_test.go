@@ -57,6 +57,16 @@ func TestInvite(t *testing.T) {
 			},
 		},
 		{
+			Name: "MEM-1 invite with a name of 1 and a title of 200 characters",
+			When: invite(func(c *member.Invite) { c.Name, c.Title = "é", strings.Repeat("é", 200) }),
+			Then: []event{member.MemberInvited{Member: ada, Name: "é", Email: "ada@example.org", Title: strings.Repeat("é", 200)}},
+		},
+		{
+			Name: "MEM-1 invite with a name of 200 characters",
+			When: invite(func(c *member.Invite) { c.Name = strings.Repeat("é", 200) }),
+			Then: []event{member.MemberInvited{Member: ada, Name: strings.Repeat("é", 200), Email: "ada@example.org"}},
+		},
+		{
 			Name:    "MEM-1 invite twice",
 			Given:   invited(),
 			When:    invite(func(*member.Invite) {}),

@@ -22,7 +22,7 @@ func TestCreate(t *testing.T) {
 		return c
 	}
 	var cases []decidertest.Case[plan.Command, plan.Event]
-	for _, tier := range []plan.Tier{plan.Standard, plan.Premium, plan.Starter, plan.Professional, plan.Enterprise} {
+	for _, tier := range []plan.Tier{"standard", "premium", "starter", "professional", "enterprise"} {
 		cases = append(cases, decidertest.Case[plan.Command, plan.Event]{
 			Name: "PLN-1 create in tier " + string(tier),
 			When: create(func(c *plan.Create) { c.Tier = tier }),
@@ -45,6 +45,16 @@ func TestCreate(t *testing.T) {
 			Name:    "PLN-1 create with a wrong id",
 			When:    create(func(c *plan.Create) { c.Plan = "Acme" }),
 			Refused: decidertest.Invalid("invalid_plan_id", "/plan"),
+		},
+		{
+			Name: "PLN-1 create with a name of two characters",
+			When: create(func(c *plan.Create) { c.Name = "AB" }),
+			Then: []plan.Event{plan.PlanCreated{Plan: "acme", Name: "AB", Tier: plan.Enterprise, Owner: owner}},
+		},
+		{
+			Name: "PLN-1 create with a name of 200 characters",
+			When: create(func(c *plan.Create) { c.Name = strings.Repeat("é", 200) }),
+			Then: []plan.Event{plan.PlanCreated{Plan: "acme", Name: strings.Repeat("é", 200), Tier: plan.Enterprise, Owner: owner}},
 		},
 		{
 			Name:    "PLN-1 create with a name of one character",
@@ -162,18 +172,18 @@ func TestPolicies(t *testing.T) {
 		{
 			Name:  "PLN-4 recalculation on visit",
 			Given: of(plan.Starter),
-			When:  plan.SetRecalculation{Recalculation: plan.OnVisit},
+			When:  plan.SetRecalculation{Recalculation: "on_visit"},
 			Then:  []plan.Event{plan.RecalculationPolicySet{Recalculation: plan.OnVisit}},
 		},
 		{
 			Name:  "PLN-4 recalculation is automatic unless set",
 			Given: of(plan.Starter),
-			When:  plan.SetRecalculation{Recalculation: plan.Automatic},
+			When:  plan.SetRecalculation{Recalculation: "automatic"},
 		},
 		{
 			Name:  "PLN-4 recalculation back to automatic",
 			Given: of(plan.Starter, plan.RecalculationPolicySet{Recalculation: plan.OnVisit}),
-			When:  plan.SetRecalculation{Recalculation: plan.Automatic},
+			When:  plan.SetRecalculation{Recalculation: "automatic"},
 			Then:  []plan.Event{plan.RecalculationPolicySet{Recalculation: plan.Automatic}},
 		},
 		{
@@ -190,42 +200,47 @@ func TestPolicies(t *testing.T) {
 		{
 			Name:  "PRG-2 rule k of n",
 			Given: of(plan.Starter),
-			When:  plan.SetLevelRule{Rule: rule(plan.KOfN, 1)},
-			Then:  []plan.Event{plan.LevelRulePolicySet{Rule: rule(plan.KOfN, 1)}},
+			When:  plan.SetLevelRule{Rule: rule("k_of_n.v1", 1)},
+			Then:  []plan.Event{plan.LevelRulePolicySet{Rule: rule("k_of_n.v1", 1)}},
 		},
 		{
 			Name:  "PRG-2 rule k of n with another k",
-			Given: of(plan.Starter, plan.LevelRulePolicySet{Rule: rule(plan.KOfN, 1)}),
-			When:  plan.SetLevelRule{Rule: rule(plan.KOfN, 1000)},
-			Then:  []plan.Event{plan.LevelRulePolicySet{Rule: rule(plan.KOfN, 1000)}},
+			Given: of(plan.Starter, plan.LevelRulePolicySet{Rule: rule("k_of_n.v1", 1)}),
+			When:  plan.SetLevelRule{Rule: rule("k_of_n.v1", 1000)},
+			Then:  []plan.Event{plan.LevelRulePolicySet{Rule: rule("k_of_n.v1", 1000)}},
 		},
 		{
 			Name:  "PRG-2 rule mean of thresholds",
 			Given: of(plan.Starter),
-			When:  plan.SetLevelRule{Rule: rule(plan.MeanOfThresholds, 0)},
-			Then:  []plan.Event{plan.LevelRulePolicySet{Rule: rule(plan.MeanOfThresholds, 0)}},
+			When:  plan.SetLevelRule{Rule: rule("mean_of_thresholds.v1", 0)},
+			Then:  []plan.Event{plan.LevelRulePolicySet{Rule: rule("mean_of_thresholds.v1", 0)}},
 		},
 		{
 			Name:  "PRG-2 all required is the rule unless set",
 			Given: of(plan.Starter),
-			When:  plan.SetLevelRule{Rule: rule(plan.AllRequired, 0)},
+			When:  plan.SetLevelRule{Rule: rule("all_required.v1", 0)},
+		},
+		{
+			Name:  "PRG-2 the rule as it is set",
+			Given: of(plan.Starter, plan.LevelRulePolicySet{Rule: rule("k_of_n.v1", 2)}),
+			When:  plan.SetLevelRule{Rule: rule("k_of_n.v1", 2)},
 		},
 		{
 			Name:    "PRG-2 k of n without k",
 			Given:   of(plan.Starter),
-			When:    plan.SetLevelRule{Rule: rule(plan.KOfN, 0)},
+			When:    plan.SetLevelRule{Rule: rule("k_of_n.v1", 0)},
 			Refused: decidertest.Invalid("invalid_policy_value", "/value/k"),
 		},
 		{
 			Name:    "PRG-2 k of n with k over 1000",
 			Given:   of(plan.Starter),
-			When:    plan.SetLevelRule{Rule: rule(plan.KOfN, 1001)},
+			When:    plan.SetLevelRule{Rule: rule("k_of_n.v1", 1001)},
 			Refused: decidertest.Invalid("invalid_policy_value", "/value/k"),
 		},
 		{
 			Name:    "PRG-2 all required with k",
 			Given:   of(plan.Starter),
-			When:    plan.SetLevelRule{Rule: rule(plan.AllRequired, 2)},
+			When:    plan.SetLevelRule{Rule: rule("all_required.v1", 2)},
 			Refused: decidertest.Invalid("invalid_policy_value", "/value/k"),
 		},
 		{
@@ -235,4 +250,16 @@ func TestPolicies(t *testing.T) {
 			Refused: decidertest.Invalid("invalid_policy_value", "/value"),
 		},
 	})
+}
+
+func TestState(t *testing.T) {
+	s := plan.Decider.Fold(of(plan.Starter,
+		plan.PlanFeatureGranted{Feature: plan.Authoring}, plan.PlanFeatureGranted{Feature: plan.Careers}, plan.PlanFeatureWithdrawn{Feature: plan.Roles},
+	)...)
+	if !s.Exists || s.Name != "Acme" || s.Tier != plan.Starter || s.Owner != owner {
+		t.Errorf("state %+v", s)
+	}
+	if !s.Has(plan.Authoring) || !s.Has(plan.Careers) || s.Has(plan.Roles) {
+		t.Errorf("a later grant undid an earlier one: %v", s.Features)
+	}
 }

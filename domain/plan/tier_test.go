@@ -52,6 +52,7 @@ func TestTierTable(t *testing.T) {
 		})
 	}
 	t.Run("PLN-1 the table has every feature", func(t *testing.T) {
+		clear(plan.Features()) // what a caller does with its list is its own business
 		if got := plan.Features(); !slices.Equal(got, features) {
 			t.Errorf("features %v, the table has %v", got, features)
 		}

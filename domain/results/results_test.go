@@ -65,6 +65,19 @@ func TestRecord(t *testing.T) {
 			Then: []event{measured(func(e *results.SkillIQMeasured) { e.AssessmentVersion, e.Source = "2026-1", "assessments" })},
 		},
 		{
+			Name: "MSR-1 record with everything at its longest",
+			When: record(func(c *results.Record) {
+				c.Session, c.AssessmentVersion, c.Source = results.Session(strings.Repeat("é", 200)), strings.Repeat("é", 100), strings.Repeat("é", 200)
+			}),
+			Then: []event{measured(func(e *results.SkillIQMeasured) {
+				e.Session, e.AssessmentVersion, e.Source = results.Session(strings.Repeat("é", 200)), strings.Repeat("é", 100), strings.Repeat("é", 200)
+			})},
+		},
+		{
+			Name: "MSR-1 a session of 1 character", When: record(func(c *results.Record) { c.Session = "é" }),
+			Then: []event{measured(func(e *results.SkillIQMeasured) { e.Session = "é" })},
+		},
+		{
 			Name: "MSR-1 the bottom of the scales",
 			When: record(func(c *results.Record) { c.Score, c.Percentile = 0, 0 }),
 			Then: []event{measured(func(e *results.SkillIQMeasured) { e.Score, e.Percentile, e.Level = 0, 0, skill.Novice })},
@@ -142,6 +155,14 @@ func TestInvalidate(t *testing.T) {
 		{Name: "MSR-5 withdraw twice", Given: []event{measured(), invalidated}, When: invalidate("again")},
 		{Name: "MSR-5 withdraw a beta session", Given: []event{taken}, When: invalidate("again")},
 		{Name: "MSR-5 withdraw the older of two", Given: []event{measured(), measured(other)}, When: invalidate("proctor's report"), Then: []event{invalidated}},
+		{
+			Name: "MSR-5 a reason of 1 character", Given: []event{measured()}, When: invalidate("é"),
+			Then: []event{results.SkillIQInvalidated{Member: ada, Skill: golang, Session: "s1", Reason: "é"}},
+		},
+		{
+			Name: "MSR-5 a reason of 500 characters", Given: []event{measured()}, When: invalidate(strings.Repeat("é", 500)),
+			Then: []event{results.SkillIQInvalidated{Member: ada, Skill: golang, Session: "s1", Reason: strings.Repeat("é", 500)}},
+		},
 		{Name: "MSR-5 withdraw without a reason", Given: []event{measured()}, When: invalidate(""), Refused: decidertest.Invalid("invalid_length", "/reason")},
 		{Name: "MSR-5 a reason of 501 characters", Given: []event{measured()}, When: invalidate(strings.Repeat("a", 501)), Refused: decidertest.Invalid("invalid_length", "/reason")},
 		{Name: "MSR-5 withdraw an unknown session", Given: []event{measured(other)}, When: invalidate("x"), Refused: decidertest.Missing("measurement_not_found", "/session")},

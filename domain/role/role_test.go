@@ -1,6 +1,7 @@
 package role_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,7 @@ func TestCreate(t *testing.T) {
 		{Name: "ROL-1 create", When: create(engineer, "Engineer"), Then: created()},
 		{Name: "ROL-1 create with a title of 200 characters", When: create(engineer, strings.Repeat("é", 200)),
 			Then: []event{role.RoleCreated{Role: engineer, Title: strings.Repeat("é", 200), Creator: ada}}},
+		{Name: "ROL-1 create with a title of 1 character", When: create(engineer, "X"), Then: []event{role.RoleCreated{Role: engineer, Title: "X", Creator: ada}}},
 		{Name: "ROL-1 create twice", Given: created(), When: create(engineer, "Engineer"), Refused: decidertest.Conflict("role_exists", "/role")},
 		{Name: "ROL-1 create under no UUID", When: create("engineer", "Engineer"), Refused: decidertest.Invalid("invalid_id", "/role")},
 		{Name: "ROL-1 create without a title", When: create(engineer, ""), Refused: decidertest.Invalid("invalid_length", "/title")},
@@ -118,9 +120,11 @@ func TestRenameAndDescribe(t *testing.T) {
 		return role.RoleDescribed{Role: engineer, Description: text, Responsibilities: responsibilities}
 	}
 	invalid := decidertest.Invalid
+	longest := append(slices.Repeat([]string{"x"}, 99), strings.Repeat("é", 1000))
 	decidertest.Run(t, role.Decider, []test{
 		{Name: "ROL-5 rename", Given: created(), When: rename("Developer"), Then: []event{role.RoleRenamed{Role: engineer, Title: "Developer"}}},
 		{Name: "ROL-5 rename to the title it has", Given: created(role.RoleRenamed{Role: engineer, Title: "Developer"}), When: rename("Developer")},
+		{Name: "ROL-5 rename to 1 character", Given: created(), When: rename("X"), Then: []event{role.RoleRenamed{Role: engineer, Title: "X"}}},
 		{Name: "ROL-5 rename to nothing", Given: created(), When: rename(""), Refused: invalid("invalid_length", "/title")},
 		{Name: "ROL-5 rename to 201 characters", Given: created(), When: rename(strings.Repeat("a", 201)), Refused: invalid("invalid_length", "/title")},
 		{Name: "ROL-5 rename no role", When: rename("Developer"), Refused: noRole},
@@ -129,6 +133,10 @@ func TestRenameAndDescribe(t *testing.T) {
 		{Name: "ROL-12 describe with the responsibilities in another order", Given: created(described("Builds.", "Code", "Review")),
 			When: describe("Builds.", "Review", "Code"), Then: []event{described("Builds.", "Review", "Code")}},
 		{Name: "ROL-12 take the description away", Given: created(described("Builds.", "Code")), When: describe(""), Then: []event{described("")}},
+		{
+			Name: "ROL-12 describe with everything at its longest", Given: created(), When: describe(strings.Repeat("é", 10_000), longest...),
+			Then: []event{described(strings.Repeat("é", 10_000), longest...)},
+		},
 		{Name: "ROL-12 a description of 10,001 characters", Given: created(), When: describe(strings.Repeat("a", 10_001)), Refused: invalid("invalid_length", "/description")},
 		{Name: "ROL-12 101 responsibilities", Given: created(), When: describe("", make([]string, 101)...), Refused: invalid("too_many", "/responsibilities")},
 		{Name: "ROL-12 an empty responsibility", Given: created(), When: describe("", "Code", ""), Refused: invalid("invalid_length", "/responsibilities/1")},

@@ -52,6 +52,14 @@ func TestPublishBenchmark(t *testing.T) {
 		{Name: "SKL-3 a threshold above 300", Given: defined(), When: publish(skill.Thresholds{1, 2, 301}), Refused: invalid("out_of_range", "/thresholds/2")},
 		{Name: "SKL-3 two thresholds equal", Given: defined(), When: publish(skill.Thresholds{1, 1, 2}), Refused: invalid("not_rising", "/thresholds/1")},
 		{Name: "SKL-3 thresholds falling", Given: defined(), When: publish(skill.Thresholds{1, 3, 2}), Refused: invalid("not_rising", "/thresholds/2")},
+		{
+			Name: "SKL-3 a source of 1 character", Given: defined(), When: from("x"),
+			Then: []event{skill.BenchmarkPublished{Skill: golang, Version: 1, Thresholds: low, Source: "x"}},
+		},
+		{
+			Name: "SKL-3 a source of 200 characters", Given: defined(), When: from(strings.Repeat("é", 200)),
+			Then: []event{skill.BenchmarkPublished{Skill: golang, Version: 1, Thresholds: low, Source: strings.Repeat("é", 200)}},
+		},
 		{Name: "SKL-3 without a source", Given: defined(), When: from(""), Refused: invalid("invalid_length", "/source")},
 		{Name: "SKL-3 a source of 201 characters", Given: defined(), When: from(strings.Repeat("a", 201)), Refused: invalid("invalid_length", "/source")},
 	})

@@ -50,6 +50,25 @@ func TestDefine(t *testing.T) {
 				Synonyms: []string{"Golang", "Go lang"}, Parent: parent,
 			}},
 		},
+		{
+			Name: "SKL-1 define with everything at its longest",
+			When: define(func(c *skill.Define) {
+				c.Name, c.Description, c.Icon = strings.Repeat("é", 200), strings.Repeat("é", 4000), strings.Repeat("é", 64)
+				c.Synonyms = append(slices.Repeat([]string{"G"}, 49), strings.Repeat("é", 200))
+			}),
+			Then: []event{skill.SkillDefined{
+				Skill: golang, Name: strings.Repeat("é", 200), Description: strings.Repeat("é", 4000), Icon: strings.Repeat("é", 64),
+				Synonyms: append(slices.Repeat([]string{"G"}, 49), strings.Repeat("é", 200)), State: skill.Beta,
+			}},
+		},
+		{
+			Name: "SKL-1 define with a name of 1 character", When: define(func(c *skill.Define) { c.Name = "R" }),
+			Then: []event{skill.SkillDefined{Skill: golang, Name: "R", State: skill.Beta}},
+		},
+		{
+			Name: "SKL-1 define with a synonym of 201 characters", When: define(func(c *skill.Define) { c.Synonyms = []string{strings.Repeat("a", 201)} }),
+			Refused: invalid("invalid_length", "/synonyms/0"),
+		},
 		{Name: "SKL-1 define twice", Given: defined(), When: define(func(*skill.Define) {}), Refused: decidertest.Conflict("skill_exists", "/skill")},
 		{Name: "SKL-1 define under no UUID", When: define(func(c *skill.Define) { c.Skill = "go" }), Refused: invalid("invalid_id", "/skill")},
 		{Name: "SKL-1 define without a name", When: define(func(c *skill.Define) { c.Name = "" }), Refused: invalid("invalid_length", "/name")},
@@ -89,10 +108,14 @@ func TestLife(t *testing.T) {
 	decidertest.Run(t, skill.Decider, []test{
 		{Name: "SKL-1 rename", Given: defined(), When: rename("Golang"), Then: []event{skill.SkillRenamed{Skill: golang, Name: "Golang"}}},
 		{Name: "SKL-1 rename to the name it has", Given: defined(skill.SkillRenamed{Skill: golang, Name: "Golang"}), When: rename("Golang")},
+		{Name: "SKL-1 rename to 1 character", Given: defined(), When: rename("C"), Then: []event{skill.SkillRenamed{Skill: golang, Name: "C"}}},
+		{Name: "SKL-1 rename to 200 characters", Given: defined(), When: rename(strings.Repeat("é", 200)), Then: []event{skill.SkillRenamed{Skill: golang, Name: strings.Repeat("é", 200)}}},
+		{Name: "SKL-1 rename to 201 characters", Given: defined(), When: rename(strings.Repeat("a", 201)), Refused: decidertest.Invalid("invalid_length", "/name")},
 		{Name: "SKL-1 rename to nothing", Given: defined(), When: rename(""), Refused: decidertest.Invalid("invalid_length", "/name")},
 		{Name: "SKL-1 rename no skill", When: rename("Golang"), Refused: missing},
 		{Name: "SKL-2 validate from beta", Given: defined(), When: validate, Then: []event{validated}},
 		{Name: "SKL-2 validate twice", Given: defined(validated), When: validate},
+		{Name: "SKL-2 validate what was defined as validated", Given: []event{skill.SkillDefined{Skill: golang, Name: "Go", State: "validated"}}, When: validate},
 		{Name: "SKL-2 validate a retired skill", Given: defined(retired), When: validate, Refused: decidertest.Conflict("skill_retired", "")},
 		{Name: "SKL-2 validate no skill", When: validate, Refused: missing},
 		{Name: "SKL-2 retire from beta", Given: defined(), When: retire, Then: []event{retired}},
@@ -123,5 +146,15 @@ func TestRank(t *testing.T) {
 				t.Errorf("rank %d, want %d", got, want)
 			}
 		})
+	}
+}
+
+func TestState(t *testing.T) {
+	s := skill.Decider.Fold(skill.SkillDefined{Skill: golang, Name: "Go", Icon: "gopher", State: skill.Beta})
+	if !s.Exists || s.Name != "Go" || s.Icon != "gopher" || s.Status != "beta" {
+		t.Errorf("state %+v", s)
+	}
+	if s := skill.Decider.Fold(defined(retired)...); s.Status != "retired" {
+		t.Errorf("state %+v", s)
 	}
 }

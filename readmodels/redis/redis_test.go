@@ -95,7 +95,7 @@ func waiting(ctx context.Context, t *testing.T, s *redis.Store, scope readmodels
 	t.Helper()
 	before, result := s.Waiting(), make(chan error, 1)
 	go func() { result <- s.Wait(ctx, scope, min) }()
-	for s.Waiting() == before {
+	for s.Waiting() == before && len(result) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	return result
@@ -162,6 +162,18 @@ func TestCommitsOfThisProcessNeedNoMessage(t *testing.T) {
 	commit(t, s, batch(scope, 0, 1))
 	if err := ended(t, result); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestCloseEndsWaitsWithoutAPoll(t *testing.T) {
+	s := open(t, server.URL)
+	s.SetPollEvery(time.Hour)
+	result := waiting(t.Context(), t, s, storetest.NewScope(), 1)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ended(t, result); !errors.Is(err, readmodels.ErrClosed) {
+		t.Fatalf("got %v", err)
 	}
 }
 
@@ -273,18 +285,22 @@ func TestCommitWithoutCachedScript(t *testing.T) {
 
 func TestStalledServerIsBoundedByTheContext(t *testing.T) {
 	srv := redistest.StartServer(t)
-	s, scope := open(t, srv.URL), storetest.NewScope()
+	s, scope := open(t, srv.URL+"?read_timeout=1h&write_timeout=1h"), storetest.NewScope()
 	commit(t, s, batch(scope, 0, 1))
 	if err := srv.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := s.Wait(ctx, scope, 2); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("wait: %v", err)
-	}
-	if _, err := s.Checkpoint(ctx, scope); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("checkpoint: %v", err)
+	result := make(chan error, 1)
+	for name, call := range map[string]func(context.Context) error{
+		"wait":   func(ctx context.Context) error { return s.Wait(ctx, scope, 2) },
+		"commit": func(ctx context.Context) error { return s.Commit(ctx, batch(scope, 7, 8)) },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		go func() { result <- call(ctx) }()
+		if err := ended(t, result); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%s: %v", name, err)
+		}
 	}
 	if err := srv.Resume(); err != nil {
 		t.Fatal(err)
