@@ -18,7 +18,7 @@ import (
 type Freshness struct {
 	Position string     `json:"position" doc:"The answer is at least as new as this place in the log."`
 	AsOf     *time.Time `json:"as_of" doc:"Time of the newest event in the answer; null before the first."`
-	LagMS    *int64     `json:"lag_ms" doc:"How far behind the log the answer may be, in milliseconds; 0 if nothing newer is known, null before the first event was seen."`
+	LagMS    *int64     `json:"lag_ms" doc:"Milliseconds that the answer may be behind the log; 0 if it is not, null before the first event."`
 }
 
 // List is a page of a list.

@@ -29,7 +29,7 @@ func (c *call) wantsCSV() bool {
 	case "json":
 		return false
 	}
-	return negotiation.SelectQValueFast(c.gin.GetHeader("Accept"), []string{"application/json", "text/csv"}) == "text/csv"
+	return negotiation.SelectQValue(c.gin.GetHeader("Accept"), []string{"application/json", "text/csv"}) == "text/csv"
 }
 
 // stream sends a whole report page by page (SPEC ANA-8). Its headers tell how new the first page is; later ones are at

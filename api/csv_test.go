@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -247,10 +246,4 @@ func TestBrokenStream(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// ExampleSpreadsheet of a name that would be a formula.
-func Example_safeCell() {
-	fmt.Println(safeCell(`=HYPERLINK("https://example.org")`))
-	// Output: '=HYPERLINK("https://example.org")
 }

@@ -29,13 +29,21 @@ var (
 		Type: huma.TypeInteger, Default: defaultLimit, Minimum: float(1), Maximum: float(maxLimit),
 	})
 	cursorParam   = parameter("cursor", "Where the page before ended: its next.", huma.Schema{Type: huma.TypeString})
-	positionParam = parameter("min_position", "Answer only once the read model has reached this position, as a command or an earlier answer gave it. After a bounded wait: 503.", huma.Schema{Type: huma.TypeString})
-	afterParam    = parameter("after", "Position after which to begin; left out: from the first event.", huma.Schema{Type: huma.TypeString})
-	stateParam    = parameter("state", "Only roles that were never published, or only those that were.", huma.Schema{Type: huma.TypeString, Enum: []any{"draft", "published"}})
-	searchParam   = parameter("q", "Words of which each must begin a word of the item; case and accents do not count.", huma.Schema{Type: huma.TypeString, MaxLength: integer(maxSearch)})
-	formatParam   = parameter("format", "Goes before the header Accept. As csv the report is complete, not a page.", huma.Schema{Type: huma.TypeString, Enum: []any{"json", "csv"}})
-	rowsParam     = parameter("rows", "Of the csv: one row for each member, or one for each skill of each member.", huma.Schema{Type: huma.TypeString, Enum: []any{"members", "skills"}, Default: "members"})
-	dryRunParam   = parameter("dry_run", "Decide, but append nothing.", huma.Schema{Type: huma.TypeBoolean, Default: false})
+	positionParam = parameter("min_position", "Answer only once the read model has reached this position, as a command or an earlier answer gave it. "+
+		"After a bounded wait: 503.",
+		huma.Schema{Type: huma.TypeString})
+	afterParam = parameter("after", "Position after which to begin; left out: from the first event.",
+		huma.Schema{Type: huma.TypeString})
+	stateParam = parameter("state", "Only roles that were never published, or only those that were.",
+		huma.Schema{Type: huma.TypeString, Enum: []any{"draft", "published"}})
+	searchParam = parameter("q", "Words of which each must begin a word of the item; case and accents do not count.",
+		huma.Schema{Type: huma.TypeString, MaxLength: integer(maxSearch)})
+	formatParam = parameter("format", "Goes before the header Accept. As csv the report is complete, not a page.",
+		huma.Schema{Type: huma.TypeString, Enum: []any{"json", "csv"}})
+	rowsParam = parameter("rows", "Of the csv: one row for each member, or one for each skill of each member.",
+		huma.Schema{Type: huma.TypeString, Enum: []any{"members", "skills"}, Default: "members"})
+	dryRunParam = parameter("dry_run", "Decide, but append nothing.",
+		huma.Schema{Type: huma.TypeBoolean, Default: false})
 )
 
 func parameter(name, doc string, schema huma.Schema) *huma.Param {

@@ -37,20 +37,72 @@ func with(more ...*huma.Param) []*huma.Param { return append(more, pageParams...
 
 func (s *server) queries() []query {
 	return []query{
-		{path: "/roles", id: "list-roles", summary: "Roles by title.", action: access.QueryPlan, shared: true, params: with(stateParam), answer: answerOf[List[*readmodels.RoleRow]](), run: s.roles},
-		{path: "/roles/{id}", id: "get-role", summary: "A role: its draft and the version in force.", action: access.QueryPlan, shared: true, answer: answerOf[Item[*readmodels.RoleRow]](), run: s.role},
-		{path: "/roles/{id}/versions", id: "list-role-versions", summary: "Published versions of a role, the newest first.", action: access.QueryPlan, shared: true, params: pageParams, answer: answerOf[List[*readmodels.VersionRow]](), run: s.versions},
-		{path: "/roles/{id}/members", id: "list-role-members", summary: "Members who hold a role by any path.", action: access.QueryPlan, params: pageParams, answer: answerOf[List[*readmodels.HolderRow]](), run: s.holders},
-		{path: "/skills", id: "list-skills", summary: "Skills of the plan and of the catalog.", action: access.QueryPlan, shared: true, params: with(searchParam), answer: answerOf[List[*readmodels.SkillRow]](), run: s.skills},
-		{path: "/members", id: "list-members", summary: "Members by name.", action: access.QueryPlan, params: with(searchParam), answer: answerOf[List[*readmodels.MemberRow]](), run: s.members},
-		{path: "/members/{id}", id: "get-member", summary: "A member.", action: access.QueryPlan, answer: answerOf[Item[*readmodels.MemberRow]](), run: s.member},
-		{path: "/members/{id}/roles", id: "list-member-roles", summary: "A member's standing in each role they hold.", action: access.QueryPlan, answer: answerOf[List[readmodels.ProgressRow]](), run: s.memberRoles},
-		{path: "/members/{id}/skills", id: "list-member-skills", summary: "A member's results in each skill.", action: access.QueryPlan, answer: answerOf[List[readmodels.ResultRow]](), run: s.memberSkills},
-		{path: "/teams", id: "list-teams", summary: "Teams by name.", action: access.QueryPlan, params: pageParams, answer: answerOf[List[*readmodels.TeamRow]](), run: s.teams},
-		{path: "/analytics/roles", id: "analytics-roles", summary: "Report on all roles.", action: access.ReadAnalytics, feature: plan.Roles, params: pageParams, answer: answerOf[RolesReport](), run: s.analyticsRoles, csv: s.analyticsRolesSheet},
-		{path: "/analytics/roles/{id}", id: "analytics-role", summary: "Report on one role and its skills. The CSV has the skills.", action: access.ReadAnalytics, feature: plan.Roles, answer: answerOf[RoleReport](), run: s.analyticsRole, csv: s.analyticsRoleSheet},
-		{path: "/analytics/roles/{id}/members", id: "analytics-role-members", summary: "Report on each member who holds a role.", action: access.ReadAnalytics, feature: plan.AdvancedAnalytics, params: with(rowsParam), answer: answerOf[List[readmodels.MemberLine]](), run: s.analyticsMembers, csv: s.analyticsMembersSheet},
-		{path: "/events", id: "list-events", summary: "History of the plan, the oldest first.", action: access.ReadHistory, feature: plan.Audit, params: []*huma.Param{afterParam, limitParam}, answer: answerOf[List[Event]](), run: s.events},
+		{
+			path: "/roles", id: "list-roles", summary: "Roles by title.", action: access.QueryPlan, shared: true,
+			params: with(stateParam), answer: answerOf[List[*readmodels.RoleRow]](), run: s.roles,
+		},
+		{
+			path: "/roles/{id}", id: "get-role", summary: "A role: its draft and the version in force.",
+			action: access.QueryPlan, shared: true,
+			answer: answerOf[Item[*readmodels.RoleRow]](), run: s.role,
+		},
+		{
+			path: "/roles/{id}/versions", id: "list-role-versions", summary: "Published versions of a role, the newest first.",
+			action: access.QueryPlan, shared: true,
+			params: pageParams, answer: answerOf[List[*readmodels.VersionRow]](), run: s.versions,
+		},
+		{
+			path: "/roles/{id}/members", id: "list-role-members", summary: "Members who hold a role by any path.",
+			action: access.QueryPlan,
+			params: pageParams, answer: answerOf[List[*readmodels.HolderRow]](), run: s.holders,
+		},
+		{
+			path: "/skills", id: "list-skills", summary: "Skills of the plan and of the catalog.",
+			action: access.QueryPlan, shared: true,
+			params: with(searchParam), answer: answerOf[List[*readmodels.SkillRow]](), run: s.skills,
+		},
+		{
+			path: "/members", id: "list-members", summary: "Members by name.", action: access.QueryPlan,
+			params: with(searchParam), answer: answerOf[List[*readmodels.MemberRow]](), run: s.members,
+		},
+		{
+			path: "/members/{id}", id: "get-member", summary: "A member.", action: access.QueryPlan,
+			answer: answerOf[Item[*readmodels.MemberRow]](), run: s.member,
+		},
+		{
+			path: "/members/{id}/roles", id: "list-member-roles", summary: "A member's standing in each role they hold.",
+			action: access.QueryPlan,
+			answer: answerOf[List[readmodels.ProgressRow]](), run: s.memberRoles,
+		},
+		{
+			path: "/members/{id}/skills", id: "list-member-skills", summary: "A member's results in each skill.",
+			action: access.QueryPlan,
+			answer: answerOf[List[readmodels.ResultRow]](), run: s.memberSkills,
+		},
+		{
+			path: "/teams", id: "list-teams", summary: "Teams by name.", action: access.QueryPlan,
+			params: pageParams, answer: answerOf[List[*readmodels.TeamRow]](), run: s.teams,
+		},
+		{
+			path: "/analytics/roles", id: "analytics-roles", summary: "Report on all roles.",
+			action: access.ReadAnalytics, feature: plan.Roles,
+			params: pageParams, answer: answerOf[RolesReport](), run: s.analyticsRoles, csv: s.analyticsRolesSheet,
+		},
+		{
+			path: "/analytics/roles/{id}", id: "analytics-role", summary: "Report on one role and its skills. The CSV has the skills.",
+			action: access.ReadAnalytics, feature: plan.Roles,
+			answer: answerOf[RoleReport](), run: s.analyticsRole, csv: s.analyticsRoleSheet,
+		},
+		{
+			path: "/analytics/roles/{id}/members", id: "analytics-role-members", summary: "Report on each member who holds a role.",
+			action: access.ReadAnalytics, feature: plan.AdvancedAnalytics,
+			params: with(rowsParam), answer: answerOf[List[readmodels.MemberLine]](), run: s.analyticsMembers, csv: s.analyticsMembersSheet,
+		},
+		{
+			path: "/events", id: "list-events", summary: "History of the plan, the oldest first.",
+			action: access.ReadHistory, feature: plan.Audit,
+			params: []*huma.Param{afterParam, limitParam}, answer: answerOf[List[Event]](), run: s.events,
+		},
 	}
 }
 

@@ -38,7 +38,14 @@ func (c CreateAPIKey) run(w *work) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	answer.ID, answer.APIKey = id, "rw_"+string(w.req.Plan)+"."+id+"_"+secret
+	answer.ID = id
+	at, err := load(w.ctx, w.Handler, apikeys, w.req.Plan, id)
+	if err != nil {
+		return Answer{}, err
+	}
+	if at.state.Hash == hashSecret(secret) { // not after a dry run, nor for a repeat: its secret is of no key
+		answer.APIKey = "rw_" + string(w.req.Plan) + "." + id + "_" + secret
+	}
 	return answer, nil
 }
 

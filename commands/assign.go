@@ -36,6 +36,9 @@ func (AssignRole) About() About {
 }
 
 func (c AssignRole) run(w *work) (Answer, error) {
+	if err := checkMessage(c.Message); err != nil {
+		return Answer{}, err
+	}
 	published, err := w.rolePublished(c.Role)
 	if err != nil {
 		return Answer{}, err
@@ -63,6 +66,9 @@ func (UnassignRole) About() About {
 }
 
 func (c UnassignRole) run(w *work) (Answer, error) {
+	if err := checkMessage(c.Message); err != nil {
+		return Answer{}, err
+	}
 	state, err := w.Role(w.ctx, w.req.Plan, c.Role)
 	if err != nil {
 		return Answer{}, err
@@ -74,6 +80,12 @@ func (c UnassignRole) run(w *work) (Answer, error) {
 		return assignment.Unassign{Holder: h, Role: c.Role, Message: c.Message, Notify: c.Notify == nil || *c.Notify}
 	})
 }
+
+// checkMessage refuses, once for the command, what would refuse each of its items.
+func checkMessage(text string) error { return domain.CheckLines("/message", text, 2000) }
+
+func (c AssignRole) holders() ([]domain.MemberID, []domain.TeamID)   { return c.Members, c.Teams }
+func (c UnassignRole) holders() ([]domain.MemberID, []domain.TeamID) { return c.Members, c.Teams }
 
 const (
 	maxItems    = 10_000 // of one bulk command
@@ -87,6 +99,7 @@ type bulkItem struct {
 	holder  assignment.Holder
 	answer  Answer
 	refusal *domain.Error
+	first   *bulkItem // the item that names the same holder before this one; nil: none
 }
 
 // bulk carries out the same command for many holders. In mode atomic every item is decided before anything is
@@ -132,16 +145,24 @@ func (w *work) bulkItems(mode Mode, memberIDs []domain.MemberID, teamIDs []domai
 		return nil, domain.Invalidf("", "if_match_on_bulk", "If-Match fits a single item only: each item has a revision of its own")
 	}
 	items := make([]*bulkItem, 0, n)
+	named := make(map[assignment.Holder]*bulkItem, n)
+	add := func(item Item, pointer string, holder assignment.Holder) {
+		i := &bulkItem{Item: item, pointer: pointer, holder: holder, first: named[holder]}
+		if i.first == nil {
+			named[holder] = i
+		}
+		items = append(items, i)
+	}
 	for i, id := range memberIDs {
-		items = append(items, &bulkItem{Item: Item{Member: string(id)}, pointer: domain.ItemPointer("/members", i), holder: assignment.Holder{Member: id}})
+		add(Item{Member: string(id)}, domain.ItemPointer("/members", i), assignment.Holder{Member: id})
 	}
 	for i, id := range teamIDs {
-		items = append(items, &bulkItem{Item: Item{Team: string(id)}, pointer: domain.ItemPointer("/teams", i), holder: assignment.Holder{Team: id}})
+		add(Item{Team: string(id)}, domain.ItemPointer("/teams", i), assignment.Holder{Team: id})
 	}
 	return items, nil
 }
 
-// each decides all items; a holder named twice counts once.
+// each decides all items. A holder named twice counts once: the second time nothing changes, or it is refused alike.
 func (w *work) each(items []*bulkItem, build func(assignment.Holder) assignment.Command) error {
 	tree, err := w.Teams(w.ctx, w.req.Plan)
 	if err != nil {
@@ -149,21 +170,25 @@ func (w *work) each(items []*bulkItem, build func(assignment.Holder) assignment.
 	}
 	group, ctx := errgroup.WithContext(w.ctx)
 	group.SetLimit(bulkWriters)
-	seen := map[assignment.Holder]bool{}
 	for _, item := range items {
-		holder := assignment.Holder{Member: item.holder.Member, Team: item.holder.Team}
-		if seen[holder] {
-			item.Status = "unchanged"
+		if item.first != nil {
 			continue
 		}
-		seen[holder] = true
 		group.Go(func() error {
 			one := *w
 			one.ctx = ctx
-			return item.decide(&one, tree.Has(holder.Team), build)
+			return item.decide(&one, tree.Has(item.holder.Team), build)
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, item := range items {
+		if item.first != nil {
+			item.conclude(Answer{}, item.first.refusal)
+		}
+	}
+	return nil
 }
 
 func (i *bulkItem) decide(w *work, teamExists bool, build func(assignment.Holder) assignment.Command) error {
@@ -178,22 +203,25 @@ func (i *bulkItem) decide(w *work, teamExists bool, build func(assignment.Holder
 		holder.Exists = exists
 	}
 	answer, err := decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
+	var refusal *domain.Error
+	if err != nil && !errors.As(err, &refusal) {
+		return err
+	}
+	i.conclude(answer, refusal)
+	return nil
+}
+
+func (i *bulkItem) conclude(answer Answer, refusal *domain.Error) {
 	i.answer, i.refusal = answer, nil
 	switch {
-	case errors.As(err, &i.refusal):
-		if i.refusal.Field == "" {
-			i.refusal = i.refusal.At(i.pointer)
-		}
-		i.Status, i.Code, i.Detail = "refused", i.refusal.Code, i.refusal.Message
-		return nil
-	case err != nil:
-		return err
+	case refusal != nil:
+		i.refusal = refusal.At(i.pointer)
+		i.Status, i.Code, i.Detail = "refused", refusal.Code, refusal.Message
 	case len(answer.Events) == 0:
 		i.Status = "unchanged"
 	default:
 		i.Status = "done"
 	}
-	return nil
 }
 
 // refusals joins what refuses an atomic command.

@@ -52,7 +52,7 @@ type Answer struct {
 	Events   []string `json:"events" doc:"Types of the appended events, in order; empty if nothing changed."`
 	Warnings []string `json:"warnings,omitempty" doc:"Recommendations that the result does not follow."`
 	Items    []Item   `json:"items,omitempty" doc:"Of a bulk command: what became of each item."`
-	APIKey   string   `json:"api_key,omitempty" doc:"Of create-api-key: the key, shown this once."`
+	APIKey   string   `json:"api_key,omitempty" doc:"Of create-api-key: the key, shown this once: a repeat under the same Idempotency-Key is answered without it."`
 }
 
 // Item is what became of one member or team in a bulk command.
@@ -84,6 +84,9 @@ func (h *Handler) Handle(ctx context.Context, req Request, c Command) (Answer, e
 	about := c.About()
 	if err := req.Principal.May(about.Action, req.Plan); err != nil {
 		return Answer{}, err
+	}
+	if named, ok := c.(interface{ plan() domain.PlanID }); ok && named.plan() != req.Plan {
+		return Answer{}, domain.Invalidf("/plan", "plan_mismatch", "must be the plan that the request is about")
 	}
 	if about.Action != access.OperatePlans {
 		if err := h.requirePlan(ctx, req.Plan, about.Feature); err != nil {

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
 
 	"rolewise/domain"
 	"rolewise/domain/command"
@@ -32,9 +35,7 @@ func (w *work) once(c Command) (Answer, error) {
 		if err := w.sameBody(answered.BodyHash); err != nil {
 			return Answer{}, err
 		}
-		var answer Answer
-		err := json.Unmarshal(answered.Answer, &answer)
-		return answer, err
+		return recall(answered.Answer, c)
 	}
 	if at.state.Claim != nil {
 		if err := w.sameBody(at.state.Claim.BodyHash); err != nil {
@@ -45,11 +46,31 @@ func (w *work) once(c Command) (Answer, error) {
 	answer, err := c.run(w)
 	switch {
 	case err != nil:
-		return Answer{}, w.release(err)
+		return Answer{}, w.refused(err)
 	case w.req.DryRun || (len(answer.Events) > 0 && !w.several):
 		return answer, nil // the stream itself tells
 	}
 	return answer, w.remember(answer)
+}
+
+// refused looks at the key once more before a request is refused that found it unclaimed: what refuses it may be the
+// effect of another request under the same key, whose answer is then this one's too.
+func (w *work) refused(err error) error {
+	var refusal *domain.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	if w.claim != nil {
+		return w.release(err)
+	}
+	at, failed := load(w.ctx, w.Handler, keyed, w.req.Plan, w.id.String())
+	switch {
+	case failed != nil:
+		return failed
+	case at.state.Claim != nil || at.state.Answered != nil:
+		return errClaimed
+	}
+	return err
 }
 
 func (w *work) sameBody(hash command.BodyHash) error {
@@ -80,7 +101,7 @@ func (w *work) claimFor(stream eventstore.StreamID) error {
 // still be at work.
 func (w *work) release(refused error) error {
 	var refusal *domain.Error
-	if w.claim == nil || w.found || !errors.As(refused, &refusal) || refusal.Kind == domain.Conflict && refusal.Code == "concurrent_change" {
+	if w.found || !errors.As(refused, &refusal) || refusal.Kind == domain.Conflict && refusal.Code == "concurrent_change" {
 		return refused
 	}
 	if err := w.note(command.CommandReleased{}); err != nil && !errors.Is(err, errClaimed) {
@@ -89,9 +110,19 @@ func (w *work) release(refused error) error {
 	return refused
 }
 
-// remember keeps an answer that no single stream can tell.
+// bulkCommand is a command for many holders. Its items stand in the order of the body: members, then teams.
+type bulkCommand interface {
+	holders() ([]domain.MemberID, []domain.TeamID)
+}
+
+// remember keeps an answer that no single stream can tell. The ids of items are left out: a repeat brings them along
+// in its body, and 10,000 of them would make the event too large.
 func (w *work) remember(answer Answer) error {
 	answer.APIKey = ""
+	answer.Items = slices.Clone(answer.Items)
+	for i := range answer.Items {
+		answer.Items[i].Member, answer.Items[i].Team = "", ""
+	}
 	b, err := json.Marshal(answer)
 	if err != nil {
 		return fmt.Errorf("remember answer: %w", err)
@@ -99,19 +130,48 @@ func (w *work) remember(answer Answer) error {
 	return w.note(command.CommandAnswered{BodyHash: command.BodyHash(w.hash), Answer: b})
 }
 
+// recall is the inverse of remember.
+func recall(remembered json.RawMessage, c Command) (Answer, error) {
+	var answer Answer
+	if err := json.Unmarshal(remembered, &answer); err != nil {
+		return Answer{}, fmt.Errorf("recall answer: %w", err)
+	}
+	bulk, ok := c.(bulkCommand)
+	if !ok {
+		return answer, nil
+	}
+	memberIDs, teamIDs := bulk.holders()
+	if len(answer.Items) != len(memberIDs)+len(teamIDs) {
+		return Answer{}, fmt.Errorf("recall answer: it has %d items, the body %d", len(answer.Items), len(memberIDs)+len(teamIDs))
+	}
+	for i := range answer.Items {
+		if i < len(memberIDs) {
+			answer.Items[i].Member = string(memberIDs[i])
+		} else {
+			answer.Items[i].Team = string(teamIDs[i-len(memberIDs)])
+		}
+	}
+	return answer, nil
+}
+
+// note appends to the key's own stream, or returns errClaimed if another request under the key was there first. Each
+// such event has an id of its own: with one that follows from the key the store would take the claims of two requests
+// for one, and let both of them pass.
 func (w *work) note(event command.Event) error {
 	stream := eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}
 	at, err := load(w.ctx, w.Handler, keyed, w.req.Plan, w.id.String())
 	if err != nil {
 		return err
 	}
-	if _, claims := event.(command.CommandClaimed); claims && (at.state.Claim != nil || at.state.Answered != nil) {
+	mine := at.state.Claim == nil && w.claim == nil || at.state.Claim != nil && w.claim != nil && *at.state.Claim == *w.claim
+	if !mine || at.state.Answered != nil {
 		return errClaimed
 	}
-	record, err := w.record(command.Events, stream, int(at.revision)+1, event)
+	record, err := w.record(command.Events, stream, 0, event)
 	if err != nil {
 		return err
 	}
+	record.ID = uuid.Must(uuid.NewV7())
 	_, err = w.store.Append(w.ctx, stream, at.revision, record)
 	var conflict *eventstore.ConflictError
 	if errors.As(err, &conflict) {

@@ -11,8 +11,10 @@ import (
 
 	"rolewise/domain"
 	"rolewise/domain/access"
+	"rolewise/domain/command"
 	"rolewise/domain/member"
 	"rolewise/domain/reservation"
+	"rolewise/eventstore"
 )
 
 // InviteMember invites a person into the plan.
@@ -39,6 +41,9 @@ func (c InviteMember) run(w *work) (Answer, error) {
 	id := domain.MemberID(w.newID(string(c.Member)))
 	answer, err := w.invite(id, func() (member.Invite, error) {
 		tree, err := w.Teams(w.ctx, w.req.Plan)
+		if err == nil && tree.Has(domain.TeamID(id)) { // what is assigned is kept by holder: the two would share it
+			err = domain.Conflictf("id_in_use", "a team has this id").At("/member")
+		}
 		invite := member.Invite{Member: id, Name: c.Name, Email: c.Email, Title: c.Title, AccessRole: c.AccessRole}
 		for _, t := range c.Teams {
 			invite.Teams = append(invite.Teams, member.Membership{Team: t.Team, TeamRole: t.TeamRole, TeamExists: tree.Has(t.Team)})
@@ -60,18 +65,44 @@ func (w *work) invite(id domain.MemberID, build func() (member.Invite, error)) (
 		if _, err := member.Decider.Decide(s, invite); err != nil { // before an address is reserved in vain
 			return nil, err
 		}
-		if w.req.DryRun {
-			return invite, w.emailFree(invite.Email, id)
+		if err := w.emailFree(invite.Email, id); err != nil || w.req.DryRun {
+			return invite, err
+		}
+		// Claimed before the address is reserved: of two requests under one key the second would find it taken.
+		if err := w.claimFor(eventstore.StreamID{Category: member.Category, Plan: string(w.req.Plan), ID: string(id)}); err != nil {
+			return nil, err
 		}
 		reserved = invite.Email
 		return invite, w.reserveEmail(invite.Email, id)
 	})
-	if err != nil && reserved != "" && domain.CodeOf(err) == "member_exists" {
+	if domain.CodeOf(err) != "member_exists" {
+		return answer, err
+	}
+	if reserved != "" {
 		if err := w.releaseEmail(reserved, id); err != nil {
 			return Answer{}, err
 		}
 	}
-	return answer, err
+	return Answer{}, w.abandoned(id, err)
+}
+
+// abandoned says what became of an invitation whose stream was closed in favour of another (see settle). An id that
+// was made for it is replaced by carrying the command out anew; for one that the caller chose there is a refusal.
+func (w *work) abandoned(id domain.MemberID, refused error) error {
+	state, err := w.Member(w.ctx, w.req.Plan, id)
+	switch {
+	case err != nil:
+		return err
+	case !state.Abandoned:
+		return refused
+	case w.several || w.created != string(id) && (w.claim == nil || string(w.claim.NewID) != string(id)):
+		return domain.Conflictf("invitation_abandoned", "an invitation under this id was given up, as another used its e-mail address; choose another id").At("/member")
+	case w.claim != nil:
+		if err := w.note(command.CommandReleased{}); err != nil {
+			return err
+		}
+	}
+	return errClaimed
 }
 
 // emailStream names the stream that reserves an address: a keyed hash of it, case-folded and normalised (SPEC MEM-1).
@@ -107,15 +138,27 @@ func (w *work) releaseEmail(email string, owner domain.MemberID) error {
 	})
 }
 
+// patience is how often settle looks again for an owner that may be about to come to be: 130 ms on average.
+const patience = 20
+
 // settle finds out whether the owner of a reservation ever came to be. If not, its stream is closed first, so that an
-// invitation under way fails instead of taking the address a second time (DESIGN rule 14).
+// invitation under way fails instead of taking the address a second time (DESIGN rule 14). Waiting before that decides
+// nothing: it spares invitations under way.
 func (w *work) settle(owner domain.MemberID, email string) (free bool, err error) {
 	state, err := w.Member(w.ctx, w.req.Plan, owner)
 	if err != nil {
 		return false, err
 	}
+	for attempt := 0; !state.Exists && !state.Abandoned && attempt < patience; attempt++ {
+		if err := w.pause(attempt); err != nil {
+			return false, err
+		}
+		if state, err = w.Member(w.ctx, w.req.Plan, owner); err != nil {
+			return false, err
+		}
+	}
 	if !state.Exists && !state.Abandoned {
-		side := w.side("settle")
+		side := w.side()
 		_, err := decide(side, members, string(owner), func(member.State) (member.Command, error) {
 			return member.Abandon{Member: owner}, nil
 		})
@@ -131,7 +174,7 @@ func (w *work) settle(owner domain.MemberID, email string) (free bool, err error
 }
 
 func (w *work) onEmail(email string, build func(reservation.State) (reservation.Command, error)) error {
-	_, err := decide(w.side("email"), emails, w.emailStream(w.req.Plan, email), build)
+	_, err := decide(w.side(), emails, w.emailStream(w.req.Plan, email), build)
 	return err
 }
 
@@ -196,7 +239,7 @@ func (ChangeTeamRole) About() About {
 
 func (c ChangeTeamRole) run(w *work) (Answer, error) {
 	return w.decideMember(c.Member, func() (member.Command, error) {
-		return member.ChangeTeamRole{Member: c.Member, Team: c.Team, TeamRole: c.TeamRole}, nil
+		return member.ChangeTeamRole{Member: c.Member, Team: c.Team, TeamRole: c.TeamRole}, w.teamExists(c.Team)
 	})
 }
 
@@ -212,8 +255,16 @@ func (RemoveTeamMember) About() About {
 
 func (c RemoveTeamMember) run(w *work) (Answer, error) {
 	return w.decideMember(c.Member, func() (member.Command, error) {
-		return member.Leave{Member: c.Member, Team: c.Team}, nil
+		return member.Leave{Member: c.Member, Team: c.Team}, w.teamExists(c.Team)
 	})
+}
+
+func (w *work) teamExists(id domain.TeamID) error {
+	tree, err := w.Teams(w.ctx, w.req.Plan)
+	if err == nil && !tree.Has(id) {
+		return domain.Missing("team").At("/team")
+	}
+	return err
 }
 
 func (w *work) decideMember(id domain.MemberID, build func() (member.Command, error)) (Answer, error) {

@@ -52,6 +52,12 @@ func (c CreatePlan) run(w *work) (Answer, error) {
 	return answer, nil
 }
 
+// The operator's commands name their plan in the body too; Handle sees to it that it is the request's.
+func (c CreatePlan) plan() domain.PlanID          { return c.Plan }
+func (c ChangePlanTier) plan() domain.PlanID      { return c.Plan }
+func (c GrantPlanFeature) plan() domain.PlanID    { return c.Plan }
+func (c WithdrawPlanFeature) plan() domain.PlanID { return c.Plan }
+
 // ownerFields names the fields as this command does.
 func ownerFields(err error) error {
 	var refusal *domain.Error

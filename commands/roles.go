@@ -38,7 +38,7 @@ func (CustomizeRole) About() About {
 }
 
 func (c CustomizeRole) run(w *work) (Answer, error) {
-	return w.copyRole(c.Role, c.Source, c.Title, domain.CatalogPlan)
+	return w.copyRole(c.Role, c.Source, c.Title, true)
 }
 
 // DuplicateRole starts a company role as a copy of another.
@@ -53,22 +53,37 @@ func (DuplicateRole) About() About {
 }
 
 func (c DuplicateRole) run(w *work) (Answer, error) {
-	return w.copyRole(c.Role, c.Source, c.Title, w.req.Plan)
+	return w.copyRole(c.Role, c.Source, c.Title, false)
 }
 
-func (w *work) copyRole(given, source domain.RoleID, title string, from domain.PlanID) (Answer, error) {
+func (w *work) copyRole(given, source domain.RoleID, title string, fromCatalog bool) (Answer, error) {
+	from := w.req.Plan
+	if fromCatalog {
+		from = domain.CatalogPlan
+	}
 	return w.newRole(given, func(id domain.RoleID) (role.Command, error) {
 		at, err := load(w.ctx, w.Handler, roles, from, string(source))
 		return role.Copy{
 			Role: id, Title: title, Creator: w.req.Principal.Member, Source: source,
-			FromCatalog: from == domain.CatalogPlan, SourceState: at.state,
+			FromCatalog: fromCatalog, SourceState: at.state,
 		}, err
 	})
 }
 
 func (w *work) newRole(given domain.RoleID, build func(domain.RoleID) (role.Command, error)) (Answer, error) {
 	id := domain.RoleID(w.newID(string(given)))
-	answer, err := decide(w, roles, string(id), func(role.State) (role.Command, error) { return build(id) })
+	answer, err := decide(w, roles, string(id), func(s role.State) (role.Command, error) {
+		if !s.Exists && given != "" { // an id of the catalog's would hide that role from the plan
+			other, err := w.Role(w.ctx, w.req.Plan, id)
+			if err != nil {
+				return nil, err
+			}
+			if other.Exists {
+				return nil, domain.Conflictf("role_exists", "the catalog has a role of this id").At("/role")
+			}
+		}
+		return build(id)
+	})
 	answer.ID = string(id)
 	return answer, err
 }

@@ -26,7 +26,16 @@ func (DefineSkill) About() About {
 
 func (c DefineSkill) run(w *work) (Answer, error) {
 	id := domain.SkillID(w.newID(string(c.Skill)))
-	answer, err := decide(w, skills, string(id), func(skill.State) (skill.Command, error) {
+	answer, err := decide(w, skills, string(id), func(s skill.State) (skill.Command, error) {
+		if !s.Exists && c.Skill != "" { // an id of the catalog's would hide that skill from the plan
+			other, err := w.Skill(w.ctx, w.req.Plan, id)
+			if err != nil {
+				return nil, err
+			}
+			if other.Exists {
+				return nil, domain.Conflictf("skill_exists", "the catalog has a skill of this id").At("/skill")
+			}
+		}
 		define := skill.Define{
 			Skill: id, Name: c.Name, Description: c.Description, Icon: c.Icon, Synonyms: c.Synonyms, Parent: c.Parent, State: c.State,
 		}

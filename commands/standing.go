@@ -69,7 +69,7 @@ func (RefreshProgress) About() About {
 func (c RefreshProgress) run(w *work) (Answer, error) {
 	return decide(w, standings, string(c.Role), func(progress.State) (progress.Command, error) {
 		unknown := -1
-		for i, m := range c.Members {
+		for i, m := range c.Members[:min(len(c.Members), maxItems)] { // more are refused unread
 			exists, err := w.memberExists(m)
 			if err != nil {
 				return nil, err

@@ -20,7 +20,13 @@ func (CreateTeam) About() About {
 
 func (c CreateTeam) run(w *work) (Answer, error) {
 	id := domain.TeamID(w.newID(string(c.Team)))
-	answer, err := w.decideTeam(team.Create{Team: id, Name: c.Name, Parent: c.Parent})
+	answer, err := decide(w, teams, eventstore.PlanWide, func(team.State) (team.Command, error) {
+		taken, err := w.memberExists(domain.MemberID(id))
+		if err == nil && taken { // what is assigned is kept by holder: the two would share it
+			err = domain.Conflictf("id_in_use", "a member has this id").At("/team")
+		}
+		return team.Create{Team: id, Name: c.Name, Parent: c.Parent}, err
+	})
 	answer.ID = string(id)
 	return answer, err
 }

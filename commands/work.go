@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func decide[S, C, E any](w *work, a aggregate[S, C, E], id string, build func(S)
 		}
 		position, err := appendEvents(w, a, stream, at, events)
 		var conflict *eventstore.ConflictError
-		if errors.As(err, &conflict) {
+		if errors.As(err, &conflict) || errors.Is(err, errOtherContent) {
 			if err := w.pause(attempt); err != nil {
 				return Answer{}, err
 			}
@@ -109,10 +110,37 @@ func appendEvents[S, C, E any](w *work, a aggregate[S, C, E], stream eventstore.
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", stream, err)
 	}
+	if w.claim != nil {
+		if err := w.verify(stream, at.revision, records); err != nil {
+			return 0, err
+		}
+	}
 	next.revision += eventstore.Revision(len(events))
 	next.position = position
 	keep(w.states, stream, next)
 	return position, nil
+}
+
+// errOtherContent says that another request under the same key appended first, something else under the same ids.
+var errOtherContent = errors.New("another request under the idempotency key came first")
+
+// verify compares what a stream has after a revision with what was appended there. The store knows a repeat by its ids
+// alone, while two requests under one key may differ in what they decided: in a secret that each made up, or in facts
+// that changed between them. What the store has is then the only truth.
+func (w *work) verify(stream eventstore.StreamID, after eventstore.Revision, records []eventstore.Event) error {
+	i := 0
+	for recorded, err := range w.store.Read(w.ctx, stream, after+1) {
+		switch {
+		case err != nil:
+			return fmt.Errorf("read %s: %w", stream, err)
+		case recorded.Type != records[i].Type || !bytes.Equal(recorded.Data, records[i].Data):
+			return errOtherContent
+		}
+		if i++; i == len(records) {
+			return nil
+		}
+	}
+	return errOtherContent
 }
 
 // record encodes an event. Its id follows from the command, the stream and the place among the command's events, so
@@ -197,10 +225,11 @@ func (w *work) newID(given string) string {
 }
 
 // side returns the work for a second stream that a command has to write to on the way, without the preconditions and
-// the key, which are about the first.
-func (w *work) side(what string) *work {
+// the key, which are about the first. It has an id of its own: one command may write there more than once, and a repeat
+// finds by the stream's state what is left to do.
+func (w *work) side() *work {
 	side := *w
 	side.req.Key, side.req.IfMatch, side.claim, side.found = "", nil, nil, false
-	side.id = uuid.NewSHA1(w.id, []byte(what))
+	side.id = uuid.Must(uuid.NewV7())
 	return &side
 }

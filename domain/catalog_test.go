@@ -53,6 +53,21 @@ func TestEveryCatalogIsTested(t *testing.T) {
 	}
 }
 
+// TestCategories pins the first part of every stream's name: another one would lose sight of what is stored.
+func TestCategories(t *testing.T) {
+	for want, got := range map[string]string{
+		"plan": plan.Category, "member": member.Category, "teams": team.Category, "skill": skill.Category, "role": role.Category,
+		"assignment": assignment.Category, "results": results.Category, "progress": progress.Category, "apikey": apikey.Category,
+		"email": reservation.EmailCategory, "command": command.Category,
+	} {
+		t.Run(want, func(t *testing.T) {
+			if got != want {
+				t.Errorf("category %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func TestAllEvents(t *testing.T) {
 	count := 0
 	for folder, c := range catalogs {

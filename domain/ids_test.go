@@ -179,6 +179,7 @@ func TestError(t *testing.T) {
 		{"At leaves the error it is called on", missing.Field, ""},
 		{"a formatted message", domain.Invalidf("/n", "out_of_range", "at most %d", 3).Error(), "out_of_range at /n: at most 3"},
 		{"a formatted conflict", domain.Conflictf("too_many", "at most %d", 3).Error(), "too_many: at most 3"},
+		{"the code of a refusal", domain.CodeOf(at), "role_not_found"},
 		{"the code within a chain", domain.CodeOf(fmt.Errorf("decide: %w", at)), "role_not_found"},
 		{"the code of another error", domain.CodeOf(errors.New("disk full")), ""},
 		{"the code of none", domain.CodeOf(nil), ""},

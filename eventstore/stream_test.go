@@ -46,6 +46,8 @@ func TestParseStreamIDRefuses(t *testing.T) {
 		"a category in upper case":     "Role-acme.x",
 		"a category with a digit":      "role2-acme.x",
 		"a system stream":              "$ce-acme.x",
+		"a category with a tilde":      "role~-acme.x",
+		"a plan with a tilde":          "role-a~c.x",
 		"a plan of one character":      "role-a.x",
 		"a plan of 41 characters":      "role-" + strings.Repeat("a", 41) + ".x",
 		"a plan in upper case":         "role-aCme.x",

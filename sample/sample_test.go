@@ -28,7 +28,7 @@ import (
 var (
 	end      = time.Date(2025, time.June, 30, 15, 4, 5, 678_000_000, time.UTC)
 	emailKey = []byte("a key for tests")
-	small    = sample.Options{Seed: 7, Plan: "small", End: end, Size: sample.Size{Members: 30, Teams: 6, Skills: 14, Roles: 14, Events: 1500}}
+	small    = sample.Options{Seed: 7, Plan: "small", End: end, Size: sample.Size{Members: 30, Teams: 6, Skills: 14, Roles: 14, Events: 1200}}
 )
 
 func openStore(t testing.TB) eventstore.Store {
@@ -128,6 +128,7 @@ var expected = map[string]int{
 }
 
 func TestDefaultSize(t *testing.T) {
+	t.Parallel()
 	store := openStore(t)
 	var last, total int
 	began := time.Now()
@@ -242,6 +243,7 @@ func checkSittings(t *testing.T, events []eventstore.Recorded) {
 }
 
 func TestSameSeedSameHistory(t *testing.T) {
+	t.Parallel()
 	one, two, other := openStore(t), openStore(t), openStore(t)
 	generate(t, one, small)
 	generate(t, two, small)
@@ -255,11 +257,12 @@ func TestSameSeedSameHistory(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	for _, size := range []sample.Size{
 		{Members: 10, Teams: 1, Skills: 8, Roles: 1, Events: 0},
-		{Members: 10, Teams: 5, Skills: 9, Roles: 2, Events: 3000},
-		{Members: 60, Teams: 30, Skills: 45, Roles: 14, Events: 2000},
-		{Members: 300, Teams: 45, Skills: 120, Roles: 60, Events: 6000},
+		{Members: 10, Teams: 5, Skills: 9, Roles: 2, Events: 1500},
+		{Members: 60, Teams: 30, Skills: 45, Roles: 14, Events: 1500},
+		{Members: 300, Teams: 45, Skills: 120, Roles: 60, Events: 3500},
 	} {
 		t.Run(fmt.Sprintf("%+v", size), func(t *testing.T) {
 			mix := generate(t, openStore(t), sample.Options{Seed: 3, Plan: "sized", Size: size, End: end})
@@ -283,6 +286,7 @@ func TestSizes(t *testing.T) {
 }
 
 func TestSecondStartAddsNothing(t *testing.T) {
+	t.Parallel()
 	store := openStore(t)
 	generate(t, store, small)
 	before := script(t, store, small.Plan)
@@ -326,12 +330,13 @@ func crash(t *testing.T, store eventstore.Store, o sample.Options, appends int) 
 }
 
 func TestCutOffIsCompleted(t *testing.T) {
+	t.Parallel()
 	tiny := small
 	tiny.Size = sample.Size{Members: 10, Teams: 3, Skills: 9, Roles: 2, Events: 300}
 	whole := openStore(t)
 	want := generate(t, whole, tiny)
 	lines := script(t, whole, tiny.Plan)
-	for appends := 0; appends < 270; appends += 1 + appends/12 {
+	for appends := 0; appends < 270; appends += 1 + appends/5 {
 		store := openStore(t)
 		crash(t, store, tiny, appends)
 		if appends > 20 && appends < 200 { // and once more, on the way
@@ -364,7 +369,7 @@ func TestForeignPlans(t *testing.T) {
 	})
 	t.Run("changed while incomplete", func(t *testing.T) {
 		store := openStore(t)
-		crash(t, store, small, 12) // just teams so far
+		crash(t, store, small, 9) // three of six teams so far
 		if _, err := commands.New(store, time.Now, emailKey).Handle(t.Context(), request, commands.CreateTeam{Name: "Mine"}); err != nil {
 			t.Fatal(err)
 		}
@@ -376,6 +381,7 @@ func TestForeignPlans(t *testing.T) {
 }
 
 func TestCancelled(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	o := small
 	o.Progress = func(done, _ int) {

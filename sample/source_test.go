@@ -12,6 +12,7 @@ import (
 )
 
 func TestSourceIsAccepted(t *testing.T) {
+	t.Parallel()
 	store := openStore(t)
 	generate(t, store, small)
 	handler := commands.New(store, time.Now, emailKey)

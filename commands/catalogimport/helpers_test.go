@@ -87,10 +87,10 @@ func contents(t *testing.T, store eventstore.Store) map[string]string {
 	return texts
 }
 
-func countTypes(t *testing.T, store eventstore.Store) map[string]int {
-	t.Helper()
+// countTypes counts the events of contents by type.
+func countTypes(contents map[string]string) map[string]int {
 	counts := map[string]int{}
-	for _, text := range contents(t, store) {
+	for _, text := range contents {
 		for line := range strings.Lines(text) {
 			name, _, _ := strings.Cut(line, " ")
 			counts[name]++
@@ -157,6 +157,6 @@ func crash(t *testing.T, store eventstore.Store, dir string, appends int) {
 
 // summary is the head of a report, without its lists.
 func summary(r catalogimport.Report) string {
-	r.TooFew, r.Rejected = nil, nil
-	return r.String()
+	head, _, _ := strings.Cut(r.String(), "Roles where")
+	return head
 }

@@ -23,6 +23,10 @@ var decider = domain.Decider[counter, step, stepped]{
 	Initial: func() counter { return counter{} },
 	Decide: func(s counter, c step) ([]stepped, error) {
 		switch {
+		case c.By == 8:
+			return nil, &domain.Error{Kind: domain.Invalid, Code: "silent", Field: "/by"}
+		case c.By == 9:
+			return []stepped{{By: c.By}}, domain.Invalidf("/by", "torn", "both refused and accepted")
 		case c.By > 3:
 			return nil, domain.Invalidf("/by", "out_of_range", "must be at most 3")
 		case c.By < 0:
@@ -70,6 +74,8 @@ func TestScenarioReports(t *testing.T) {
 		{"refused at another field", 4, func(o outcome) { o.ThenRefused("out_of_range", "/to") }, []string{`want "out_of_range" at "/to"`}},
 		{"refused where nothing is wanted", 4, func(o outcome) { o.ThenNothing() }, []string{"want it accepted"}},
 		{"an error that is no refusal", -1, func(o outcome) { o.ThenRefused("out_of_range", "/by") }, []string{"no domain error"}},
+		{"a refusal without a message", 8, func(o outcome) { o.ThenRefused("silent", "/by") }, []string{"has no message"}},
+		{"a refusal with events", 9, func(o outcome) { o.ThenRefused("torn", "/by") }, []string{"and yet there are events", "stepped{By:9"}},
 		{"deciding changes the state", 2, func(o outcome) { o.Then(stepped{By: 2}) }, []string{"deciding changed the state", "[]int{99}"}},
 	}
 	for _, tt := range tests {
@@ -103,4 +109,47 @@ func TestGivenLeavesItsScenario(t *testing.T) {
 	if len(r.failures) != 1 || !strings.Contains(r.failures[0], "{By:2 Note:}") || strings.Contains(r.failures[0], "{By:3 Note:}") {
 		t.Errorf("the scenario has the events of another: %s", r.failures)
 	}
+}
+
+func TestCheck(t *testing.T) {
+	type check = decidertest.Case[step, stepped]
+	one := []stepped{{By: 1}}
+	tests := []struct {
+		name  string
+		c     check
+		fails int
+	}{
+		{"the events of the table", check{When: step{By: 1}, Then: one}, 0},
+		{"other events", check{When: step{By: 3}, Then: one}, 1},
+		{"events where the table has none", check{When: step{By: 1}}, 1},
+		{"nothing, as the table has it", check{When: step{By: 0}}, 0},
+		{"nothing, where the table has events", check{When: step{By: 0}, Then: one}, 1},
+		{"the refusal of the table", check{When: step{By: 4}, Refused: decidertest.Invalid("out_of_range", "/by")}, 0},
+		{"a refusal of another kind", check{When: step{By: 4}, Refused: decidertest.Conflict("out_of_range", "/by")}, 1},
+		{"a refusal of another kind still", check{When: step{By: 4}, Refused: decidertest.Missing("out_of_range", "/by")}, 1},
+		{"a refusal where the table has none", check{When: step{By: 4}}, 1},
+		{"nothing, where the table has a refusal", check{When: step{By: 0}, Refused: decidertest.Invalid("out_of_range", "/by")}, 2},
+		{"deciding on what was given", check{Given: []stepped{{By: 3}}, When: step{By: 2}, Then: []stepped{{By: 2}}}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &recorder{}
+			decidertest.Check(r, decider, tt.c)
+			if len(r.failures) != tt.fails {
+				t.Errorf("%d failures, want %d: %s", len(r.failures), tt.fails, r.failures)
+			}
+		})
+	}
+	t.Run("every case runs", func(t *testing.T) {
+		decided := 0
+		counting := decider
+		counting.Decide = func(s counter, c step) ([]stepped, error) {
+			decided++
+			return decider.Decide(s, c)
+		}
+		decidertest.Run(t, counting, []check{{Name: "one", When: step{By: 1}, Then: one}, {Name: "two", When: step{By: 0}}})
+		if decided != 2 {
+			t.Errorf("%d cases ran, want 2", decided)
+		}
+	})
 }

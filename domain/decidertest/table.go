@@ -37,17 +37,23 @@ func Run[S, C, E any](t *testing.T, decider domain.Decider[S, C, E], cases []Cas
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Helper()
-			outcome := Of(t, decider).Given(c.Given...).When(c.When)
-			switch {
-			case c.Refused != Refusal{}:
-				if kind := outcome.ThenRefused(c.Refused.Code, c.Refused.Field); kind != c.Refused.Kind {
-					t.Errorf("refused with kind %d, want %d", kind, c.Refused.Kind)
-				}
-			case len(c.Then) > 0:
-				outcome.Then(c.Then...)
-			default:
-				outcome.ThenNothing()
-			}
+			Check(t, decider, c)
 		})
+	}
+}
+
+// Check demands what one case says.
+func Check[S, C, E any](report Reporter, decider domain.Decider[S, C, E], c Case[C, E]) {
+	report.Helper()
+	outcome := Of(report, decider).Given(c.Given...).When(c.When)
+	switch {
+	case c.Refused != Refusal{}:
+		if kind := outcome.ThenRefused(c.Refused.Code, c.Refused.Field); kind != c.Refused.Kind {
+			report.Errorf("refused with kind %d, want %d", kind, c.Refused.Kind)
+		}
+	case len(c.Then) > 0:
+		outcome.Then(c.Then...)
+	default:
+		outcome.ThenNothing()
 	}
 }

@@ -112,7 +112,7 @@ func TestCheckID(t *testing.T) {
 	}{
 		{"ab", true}, {"0-", true}, {"acme-2", true}, {domain.PlanID(strings.Repeat("z", 40)), true},
 		{"", false}, {"a", false}, {domain.PlanID(strings.Repeat("z", 41)), false},
-		{"a.b", false}, {"a_b", false}, {"aBc", false}, {"a b", false}, {"aé", false}, {"a/b", false},
+		{"a.b", false}, {"a~b", false}, {"a_b", false}, {"aBc", false}, {"a b", false}, {"aé", false}, {"a/b", false},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%q", tt.id), func(t *testing.T) {

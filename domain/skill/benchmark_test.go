@@ -38,6 +38,7 @@ func TestPublishBenchmark(t *testing.T) {
 		{Name: "SKL-3 publish the first, at the bottom of the scale", Given: defined(), When: publish(low), Then: []event{published("", 1, low)}},
 		{Name: "SKL-3 publish at the top of the scale", Given: defined(validated), When: publish(high), Then: []event{published("", 1, high)}},
 		{Name: "SKL-3 publish the second", Given: defined(published("", 1, low)), When: publish(high), Then: []event{published("", 2, high)}},
+		{Name: "SKL-3 publish the first again", Given: defined(published("", 1, low)), When: publish(low)},
 		{Name: "SKL-3 publish what is in force", Given: defined(published("", 1, high), published("", 2, low)), When: publish(low)},
 		{Name: "SKL-3 publish what was in force once", Given: defined(published("", 1, low), published("", 2, high)), When: publish(low), Then: []event{published("", 3, low)}},
 		{Name: "SKL-3 versions count for each role", Given: defined(published("", 4, low)), When: forRole(engineer, true), Then: []event{published(engineer, 1, low)}},
