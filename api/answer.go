@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -18,7 +19,7 @@ import (
 type Freshness struct {
 	Position string     `json:"position" doc:"The answer is at least as new as this place in the log."`
 	AsOf     *time.Time `json:"as_of" doc:"Time of the newest event in the answer; null before the first."`
-	LagMS    *int64     `json:"lag_ms" doc:"Milliseconds that the answer may be behind the log; 0 if it is not, null before the first event."`
+	LagMS    int64      `json:"lag_ms" doc:"Age of the oldest event that is not in the answer yet, in milliseconds; 0 if there is none."`
 }
 
 // List is a page of a list.
@@ -47,22 +48,31 @@ func listed[T any](c *call, page readmodels.List[T]) List[T] {
 	return list
 }
 
-// freshness measures the lag from the newest event in the answer, since only the log knows the oldest that is missing.
-func (s *server) freshness(at readmodels.Checkpoint, head eventstore.Position) Freshness {
+// freshness tells how new an answer is. Its lag is the age of the oldest event that is not in it.
+func (s *server) freshness(ctx context.Context, at readmodels.Checkpoint, head eventstore.Position) (Freshness, error) {
 	f := Freshness{Position: at.Position.String()}
-	var lag int64
 	if !at.Time.IsZero() {
 		asOf := at.Time.UTC()
-		f.AsOf, lag = &asOf, max(0, s.Now().Sub(asOf).Milliseconds())
+		f.AsOf = &asOf
 	}
-	switch {
-	case at.Position >= head:
-		lag = 0
-		f.LagMS = &lag
-	case f.AsOf != nil:
-		f.LagMS = &lag
+	if at.Position >= head {
+		return f, nil
 	}
-	return f
+	for page, err := range s.Events.Follow(ctx, at.Position, eventstore.Filter{PageSize: 1}) {
+		if err != nil {
+			return f, fmt.Errorf("read the oldest event that is missing: %w", err)
+		}
+		if len(page.Events) == 0 {
+			break
+		}
+		meta, err := eventstore.DecodeMetadata(page.Events[0].Metadata)
+		if err != nil {
+			return f, err
+		}
+		f.LagMS = max(0, s.Now().Sub(meta.Time).Milliseconds())
+		break
+	}
+	return f, nil
 }
 
 // reply sends an answer to a query, or 304 if the caller has it already. The tag covers what was found, not how new it
@@ -72,7 +82,10 @@ func (s *server) reply(c *call, a answer) error {
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	fresh := s.freshness(a.at, c.head)
+	fresh, err := s.freshness(c.ctx, a.at, c.head)
+	if err != nil {
+		return err
+	}
 	envelope, err := encode(fresh)
 	if err != nil {
 		return fmt.Errorf("encode freshness: %w", err)

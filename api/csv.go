@@ -49,7 +49,11 @@ func (s *server) stream(c *call, open func(*call) (*sheet, error)) error {
 	if err != nil {
 		return c.notYet(err)
 	}
-	c.freshHeaders(s.freshness(at, c.head))
+	fresh, err := s.freshness(c.ctx, at, c.head)
+	if err != nil {
+		return err
+	}
+	c.freshHeaders(fresh)
 	header := c.gin.Writer.Header()
 	header.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	header.Set("Content-Disposition", `attachment; filename="`+string(c.plan)+"-"+sheet.name+`.csv"`)

@@ -78,6 +78,7 @@ func problemOf(err error) *Problem {
 		body        *strictjson.Error
 		large       *eventstore.TooLargeError
 		unavailable *eventstore.UnavailableError
+		models      *readmodels.UnavailableError
 	)
 	switch refusals := refusalsIn(err); {
 	case len(refusals) > 0:
@@ -91,6 +92,8 @@ func problemOf(err error) *Problem {
 		return refuse(http.StatusRequestEntityTooLarge, "too_large", "what would be stored exceeds 1 MiB; send it in several commands")
 	case errors.As(err, &unavailable):
 		return unavailableProblem(unavailable.Unknown)
+	case errors.As(err, &models):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "read_models_unavailable", Detail: "the read models do not answer at present", retryAfter: 1}
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, readmodels.ErrClosed):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "shutting_down", Detail: "the server is going down", retryAfter: 1}
 	case errors.Is(err, context.Canceled):

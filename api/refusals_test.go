@@ -15,6 +15,7 @@ import (
 	"rolewise/domain"
 	"rolewise/domain/plan"
 	"rolewise/eventstore"
+	"rolewise/readmodels"
 )
 
 // TestRefusedCommands: each refusal names what is at fault, and appends nothing.
@@ -184,6 +185,7 @@ func TestProblemsOfErrors(t *testing.T) {
 		{"unknown", errors.New("disk on fire"), 500, "internal", 0, 0},
 		{"too large", fmt.Errorf("append: %w", &eventstore.TooLargeError{Size: 2 << 20}), 413, "too_large", 0, 0},
 		{"unavailable", fmt.Errorf("append: %w", &eventstore.UnavailableError{Err: errors.New("disk full")}), 503, "store_unavailable", 1, 0},
+		{"read models unavailable", fmt.Errorf("read: %w", &readmodels.UnavailableError{Err: errors.New("disk gone")}), 503, "read_models_unavailable", 1, 0},
 		{"closed", fmt.Errorf("read: %w", eventstore.ErrClosed), 503, "shutting_down", 1, 0},
 		{"conflict of the store", &eventstore.ConflictError{}, 500, "internal", 0, 0},
 	} {

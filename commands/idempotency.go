@@ -101,7 +101,7 @@ func (w *work) claimFor(stream eventstore.StreamID) error {
 // still be at work.
 func (w *work) release(refused error) error {
 	var refusal *domain.Error
-	if w.found || !errors.As(refused, &refusal) || refusal.Kind == domain.Conflict && refusal.Code == "concurrent_change" {
+	if w.found || w.several || !errors.As(refused, &refusal) || refusal.Kind == domain.Conflict && refusal.Code == "concurrent_change" {
 		return refused
 	}
 	if err := w.note(command.CommandReleased{}); err != nil && !errors.Is(err, errClaimed) {

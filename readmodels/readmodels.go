@@ -109,5 +109,11 @@ func (e *FencedError) Error() string {
 	return fmt.Sprintf("read model %s: lease %d is fenced off by %d", e.Scope, e.Fence, e.Newer)
 }
 
+// UnavailableError says that the store of read models does not answer, or not now. The call is worth a repeat.
+type UnavailableError struct{ Err error }
+
+func (e *UnavailableError) Error() string { return fmt.Sprintf("read models unavailable: %v", e.Err) }
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
 // ErrClosed is returned by every call on a closed store, and by the waits that its closing ended.
 var ErrClosed = errors.New("read models are closed")

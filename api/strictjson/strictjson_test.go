@@ -161,8 +161,10 @@ func TestRefusesMalformed(t *testing.T) {
 		{"API-4 lone high surrogate", `{"title":"\ud83d!"}`, "/title", "lone_surrogate"},
 		{"API-4 two high surrogates", `{"title":"\ud83d\ud83d"}`, "/title", "lone_surrogate"},
 		{"API-4 lone low surrogate", `{"title":"\ude00"}`, "/title", "lone_surrogate"},
+		{"API-4 two low surrogates", `{"title":"\ude00\udc00"}`, "/title", "lone_surrogate"},
 		{"API-4 lone surrogate in any value", `{"value":{"\ud800":1}}`, "/value", "lone_surrogate"},
-		{"API-4 too deep", `{"value":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "/value" + strings.Repeat("/0", 31), "too_deep"},
+		{"API-4 objects too deep", `{"value":` + strings.Repeat(`{"k":`, 32) + `1` + strings.Repeat("}", 32) + `}`, "/value" + strings.Repeat("/k", 31), "too_deep"},
+		{"API-4 lists too deep", `{"value":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "/value" + strings.Repeat("/0", 31), "too_deep"},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			e := refused(t, tc.text)

@@ -176,5 +176,8 @@ func (s *Store) explain(ctx context.Context, err error, format string, args ...a
 	case bounded && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline):
 		err = context.DeadlineExceeded // the connection's timer was faster than the context's
 	}
+	if ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+		err = &readmodels.UnavailableError{Err: err}
+	}
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
