@@ -35,7 +35,7 @@ func TestEvents(t *testing.T) {
 		if got := positions(list.Items); !slices.Equal(got, want) || list.Next != nil {
 			t.Errorf("got %v\nwant %v", got, want)
 		}
-		if list.Position != c.head().String() || *list.LagMS != 0 || !list.AsOf.Equal(c.clock.Now()) {
+		if list.Position != c.head().String() || list.LagMS != 0 || !list.AsOf.Equal(c.clock.Now()) {
 			t.Errorf("%+v", list.Freshness)
 		}
 		for i, e := range list.Items {

@@ -149,6 +149,18 @@ func TestEmailIsUnique(t *testing.T) {
 		r.on(t, r.store).do("acme", commands.InviteMember{Name: "Slow", Email: "Slow@Example.org"})
 		equal(t, "events", r.types(before), []string{"Reserved", "MemberInvited"})
 	})
+	t.Run("MEM-1 the address of a new plan's owner, taken in between", func(t *testing.T) {
+		h := &hooked{Store: r.store}
+		h.append = first("email", func() {
+			r.do("taken", commands.InviteMember{Name: "Quick", Email: "owner@example.org"})
+		})
+		c := commands.CreatePlan{Plan: "taken", Name: "Taken", Tier: "starter", OwnerName: "Olga", OwnerEmail: "Owner@example.org"}
+		for range 2 { // the plan is there, and the key goes on standing for its creation
+			if _, err := r.on(t, h).handler.Handle(t.Context(), request("", c, "taken"), c); domain.CodeOf(err) != "email_taken" || !strings.Contains(err.Error(), "/owner_email") {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("MEM-1 an id that the same invitation takes in between", func(t *testing.T) {
 		c := commands.InviteMember{Member: domain.MemberID(newID()), Name: "Twice", Email: "twice@example.org"}
 		h := &hooked{Store: r.store}

@@ -61,7 +61,7 @@ func (w *work) refused(err error) error {
 		return err
 	}
 	if w.claim != nil {
-		return w.release(err)
+		return w.release(refusal)
 	}
 	at, failed := load(w.ctx, w.Handler, keyed, w.req.Plan, w.id.String())
 	switch {
@@ -97,17 +97,16 @@ func (w *work) claimFor(stream eventstore.StreamID) error {
 }
 
 // release gives an own claim back after a refusal: the caller may correct the body and use the key again. A failure of
-// the store leaves the claim, since something may have been written; so does the claim of another request that may
-// still be at work.
-func (w *work) release(refused error) error {
-	var refusal *domain.Error
-	if w.found || w.several || !errors.As(refused, &refusal) || refusal.Kind == domain.Conflict && refusal.Code == "concurrent_change" {
-		return refused
+// the store leaves the claim, since something may have been written; so does a command of several streams, of which the
+// first may be written. The claim of another request, that may still be at work, stays too.
+func (w *work) release(refusal *domain.Error) error {
+	if w.found || w.several || refusal.Code == "concurrent_change" {
+		return refusal
 	}
 	if err := w.note(command.CommandReleased{}); err != nil && !errors.Is(err, errClaimed) {
 		return err
 	}
-	return refused
+	return refusal
 }
 
 // bulkCommand is a command for many holders. Its items stand in the order of the body: members, then teams.

@@ -214,7 +214,7 @@ func checkDelivery(t *rapid.T, p *projections.Projection, events []eventstore.Re
 
 	d.restart(0)
 	d.restart(1)
-	for range rapid.IntRange(5, 40).Draw(t, "steps") {
+	for range number(t, 5, 40, "steps") {
 		d.step()
 	}
 	d.finish()
@@ -277,15 +277,15 @@ func (d *delivery) restart(i int) {
 
 // step is one thing that may happen.
 func (d *delivery) step() {
-	i := rapid.IntRange(0, 1).Draw(d.T, "projector")
+	i := number(d.T, 0, 1, "projector")
 	at := d.projectors[i].Position()
-	switch rapid.IntRange(0, 9).Draw(d.T, "step") {
+	switch number(d.T, 0, 9, "step") {
 	case 0, 1, 2, 3: // the next page
 		d.deliver(i, d.next(at))
 	case 4: // a page once more, to the same or to the other
 		d.deliver(i, d.last)
 	case 5: // from an earlier position on, and split differently
-		from := d.cuts[rapid.IntRange(0, max(0, slices.Index(d.cuts, at))).Draw(d.T, "from")]
+		from := d.cuts[number(d.T, 0, max(0, slices.Index(d.cuts, at)), "from")]
 		d.deliver(i, d.next(from))
 	case 6: // a crash
 		d.restart(i)
@@ -297,7 +297,7 @@ func (d *delivery) step() {
 		d.deliver(i, d.next(at))
 		d.restart(i)
 	case 9:
-		d.store.reads = rapid.IntRange(0, 20).Draw(d.T, "reads")
+		d.store.reads = number(d.T, 0, 20, "reads")
 		d.deliver(i, d.next(at))
 	}
 	d.store.reads, d.store.commit = -1, none

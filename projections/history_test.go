@@ -78,8 +78,8 @@ func (hs *histories) random(t *rapid.T, least, most int) *history {
 	}
 	h.handler = commands.New(hs.log, func() time.Time { return h.clock }, emailKey)
 	h.found()
-	for range rapid.IntRange(least, most).Draw(t, "commands") {
-		i := rapid.IntRange(0, len(weighted)-1).Draw(t, "kind")
+	for range number(t, least, most, "commands") {
+		i := number(t, 0, len(weighted)-1, "kind")
 		weighted[i](h)
 	}
 	return h
@@ -153,6 +153,19 @@ func (h *history) events() []eventstore.Recorded {
 func draw[T any](h *history, from []T, what string) T {
 	return rapid.SampledFrom(from).Draw(h.T, what)
 }
+
+// number draws evenly, which rapid.IntRange does not: what is listed last must be as likely as what comes first.
+func number(t *rapid.T, least, most int, what string) int {
+	return least + rapid.SampledFrom(numbers[:most-least+1]).Draw(t, what)
+}
+
+var numbers = func() []int {
+	all := make([]int, 1000)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}()
 
 func (h *history) bool(what string) bool { return rapid.Bool().Draw(h.T, what) }
 
@@ -235,7 +248,7 @@ func measure(h *history) {
 		session = results.Session(h.id())
 	}
 	score := draw(h, []int{0, 74, 75, 140, 150, 160, 225, 300}, "score")
-	day := rapid.IntRange(0, 5).Draw(h.T, "day") // out of order, and some at the same moment
+	day := number(h.T, 0, 5, "day") // out of order, and some at the same moment
 	h.sessions = append(h.sessions, taken{in, m, s, session})
 	h.send(in, commands.RecordSkillIQ{Member: m, Skill: s, Score: score, Percentile: score / 3, MeasuredAt: began.AddDate(0, 0, -day), Session: session})
 }
@@ -249,7 +262,7 @@ func invalidate(h *history) {
 }
 
 func (h *history) holders(in domain.PlanID) (members []domain.MemberID, teams []domain.TeamID) {
-	for range rapid.IntRange(0, 2).Draw(h.T, "members") {
+	for range number(h.T, 0, 2, "members") {
 		members = append(members, h.member(in))
 	}
 	if h.bool("a team") {
@@ -273,7 +286,7 @@ func unassign(h *history) {
 func moveBetweenTeams(h *history) {
 	in := h.plan()
 	t, m := h.team(in), h.member(in)
-	switch rapid.IntRange(0, 4).Draw(h.T, "move") {
+	switch number(h.T, 0, 4, "move") {
 	case 0, 1:
 		h.send(in, commands.AddTeamMember{Team: t, Member: m, TeamRole: member.Plain})
 	case 2, 3:
@@ -296,7 +309,7 @@ func visit(h *history) {
 func refresh(h *history) {
 	in := h.plan()
 	var members []domain.MemberID // none: all who hold the role; the same twice is possible
-	for range rapid.IntRange(0, 3).Draw(h.T, "members") {
+	for range number(h.T, 0, 3, "members") {
 		members = append(members, h.member(in))
 	}
 	h.send(in, commands.RefreshProgress{Role: h.anyRole(in), Members: members})
@@ -314,7 +327,7 @@ func editRole(h *history) {
 	in := h.author()
 	r := draw(h, h.roles[in], "role")
 	s := h.anySkill(in)
-	switch rapid.IntRange(0, 8).Draw(h.T, "edit") {
+	switch number(h.T, 0, 8, "edit") {
 	case 0, 1:
 		h.send(in, commands.AddRoleSkill{Role: r, Skill: s, Required: h.bool("required")})
 	case 2:
@@ -328,7 +341,7 @@ func editRole(h *history) {
 	case 6:
 		h.send(in, commands.DescribeRole{Role: r, Description: draw(h, []string{"one", "two"}, "description"), Responsibilities: []string{"all"}})
 	case 7:
-		h.send(in, commands.SetRequiredLevel{Role: r, Skill: s, Level: rapid.IntRange(0, 5).Draw(h.T, "level")})
+		h.send(in, commands.SetRequiredLevel{Role: r, Skill: s, Level: number(h.T, 0, 5, "level")})
 	case 8:
 		state, err := h.handler.Role(h.of.Context(), in, r)
 		if err != nil {
@@ -354,7 +367,7 @@ func publish(h *history) {
 func changeSkill(h *history) {
 	in := h.author()
 	s := draw(h, h.skills[in], "skill")
-	switch rapid.IntRange(0, 6).Draw(h.T, "change") {
+	switch number(h.T, 0, 6, "change") {
 	case 0, 1:
 		h.send(in, commands.ValidateSkill{Skill: s})
 	case 2:
@@ -372,7 +385,7 @@ func changeSkill(h *history) {
 
 func startRole(h *history) {
 	in := h.plan()
-	switch rapid.IntRange(0, 2).Draw(h.T, "start") {
+	switch number(h.T, 0, 2, "start") {
 	case 0:
 		h.createRole(in)
 	case 1:
@@ -389,7 +402,7 @@ func startRole(h *history) {
 
 func grow(h *history) {
 	in := h.plan()
-	switch rapid.IntRange(0, 3).Draw(h.T, "grow") {
+	switch number(h.T, 0, 3, "grow") {
 	case 0:
 		h.invite(in)
 	case 1:
@@ -403,7 +416,7 @@ func grow(h *history) {
 
 func settle(h *history) {
 	in := h.plan()
-	switch rapid.IntRange(0, 3).Draw(h.T, "settle") {
+	switch number(h.T, 0, 3, "settle") {
 	case 0:
 		h.send(in, commands.AcceptInvitation{Member: h.member(in)})
 	case 1:
