@@ -262,7 +262,7 @@ func (d *delivery) page(after, through eventstore.Position) eventstore.Page {
 // next draws a page that begins at a position: one event, a few, or many.
 func (d *delivery) next(after eventstore.Position) eventstore.Page {
 	i, _ := slices.BinarySearch(d.cuts, after)
-	size := rapid.SampledFrom([]int{1, 1, 2, 5, 17, 64, 1000}).Draw(d.T, "page")
+	size := []int{1, 1, 2, 5, 17, 64, 1000}[number(d.T, 0, 6, "page")]
 	return d.page(after, d.cuts[min(i+size, len(d.cuts)-1)])
 }
 
@@ -290,10 +290,10 @@ func (d *delivery) step() {
 	case 6: // a crash
 		d.restart(i)
 	case 7:
-		d.store.commit = rapid.SampledFrom([]fault{lost, unknown}).Draw(d.T, "fault")
+		d.store.commit = fault(number(d.T, int(lost), int(unknown), "fault"))
 		d.deliver(i, d.next(at))
 	case 8: // a crash right at the commit
-		d.store.commit = rapid.SampledFrom([]fault{lost, unknown}).Draw(d.T, "fault")
+		d.store.commit = fault(number(d.T, int(lost), int(unknown), "fault"))
 		d.deliver(i, d.next(at))
 		d.restart(i)
 	case 9:

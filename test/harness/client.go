@@ -199,9 +199,9 @@ func (c Client) Events(t testing.TB, plan string) []Event {
 	var all []Event
 	after := "0"
 	for {
-		page := Decode[List[Event]](t, c.Get(t, "/v1/plans/"+plan+"/events", "after", after, "limit", "100"))
+		page := Decode[List[Event]](t, c.Get(t, "/v1/plans/"+plan+"/events", "after", after, "limit", "1000"))
 		all = append(all, page.Items...)
-		if len(page.Items) < 100 {
+		if len(page.Items) < 1000 {
 			return all
 		}
 		after = page.Items[len(page.Items)-1].Position
