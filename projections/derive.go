@@ -67,7 +67,7 @@ func judge(f *Fold, s *readmodels.Standing, in readmodels.Visit) {
 	if s.State != string(result.State) || s.Level != string(result.Level) {
 		s.Since = readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}
 	}
-	s.State, s.Level, s.Done, s.Required = string(result.State), string(result.Level), result.Done, result.Required
+	s.State, s.Level, s.Done, s.Required, s.Rule = string(result.State), string(result.Level), result.Done, result.Required, in.Rule
 	if !s.Pinned { // an older visit counts under on_visit, but does not move the version that the member stays with
 		s.Version = in.Version
 	}

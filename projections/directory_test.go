@@ -2,9 +2,11 @@ package projections_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"rolewise/commands"
+	"rolewise/domain"
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/role"
@@ -62,6 +64,8 @@ func TestMembers(t *testing.T) {
 			"mull":            {"Zoë Müller"},                               //
 			"MÜLL":            {"Zoë Müller"},                               //
 			"strasse":         {"Łukasz Straße"},                            //
+			"lukasz":          {"Łukasz Straße"},                            // a letter that does not decompose
+			"Straße, Łukasz":  {"Łukasz Straße"},                            // as directories write it
 			"luc":             {"Jean-Luc O'Brien"},                         // a part of a word
 			"jean-l":          {"Jean-Luc O'Brien"},                         //
 			"o'b":             {"Jean-Luc O'Brien"},                         //
@@ -208,6 +212,36 @@ func (p *tenant) skillsBy(search string, limit int) []string {
 }
 
 func TestSkills(t *testing.T) {
+	scenario(t, "SKL-1 a skill named like the catalog is a skill like others", func(w *world) {
+		w.catalog().skill("Go", skill.Validated)
+		w.plan("acme").skills("Catalog", "Zebra")
+		p := &tenant{w, "acme"}
+		p.fold()
+		for limit := 1; limit < 5; limit++ {
+			equal(p, "skills", p.skillsBy("", limit), []string{"acme: Catalog", "acme: Zebra", "catalog: Go"})
+		}
+	})
+	scenario(t, "ROL-11 PRG-1 a role tells of required skills in beta, and of retired ones", func(w *world) {
+		p := w.plan("acme")
+		s := []domain.SkillID{p.skill("Go", skill.Validated), p.skill("Zig", skill.Beta)}
+		r := p.role("Backend", s...)
+		ask := func() *readmodels.RoleRow {
+			p.fold()
+			row, _, err := p.ask.Role(p.Context(), "acme", string(r), 0)
+			if err != nil {
+				p.Fatal(err)
+			}
+			return row
+		}
+		if row := ask(); !row.Beta || len(row.Warnings) != 0 {
+			p.Errorf("in beta: %+v", row)
+		}
+		p.send(commands.ValidateSkill{Skill: s[1]})
+		p.send(commands.RetireSkill{Skill: s[0]})
+		if row := ask(); row.Beta || len(row.Warnings) != 1 || !strings.Contains(row.Warnings[0], "Go") {
+			p.Errorf("with a retired skill: %+v", row)
+		}
+	})
 	scenario(t, "SKL-1 a plan's skills and then the catalog's, by name, synonym and word", func(w *world) {
 		c := w.catalog()
 		c.skill("Go", skill.Validated, "Golang")
@@ -237,6 +271,7 @@ func TestSkills(t *testing.T) {
 		p.fold()
 		equal(p, "by the old name", p.skillsBy("c++", 10), []string(nil))
 		equal(p, "by the new name", p.skillsBy("mod", 10), []string{"acme: Modern C"})
+		equal(p, "all, once each", p.skillsBy("", 10), []string{"acme: Modern C", "acme: Zig", "catalog: Ada", "catalog: Go", "catalog: Google Cloud"})
 		equal(p, "by a synonym", p.skillsBy("cpp", 10), []string{"acme: Modern C"})
 	})
 	scenario(t, "SKL-2 a skill's row follows its life and benchmark", func(w *world) {

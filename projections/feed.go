@@ -17,13 +17,15 @@ type Feed struct {
 	store  eventstore.Store
 	after  func() eventstore.Position
 	filter eventstore.Filter
+	note   func(error)
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// NewFeed returns a feed of the events that pass a filter; after tells where the reader stands.
-func NewFeed(store eventstore.Store, after func() eventstore.Position, filter eventstore.Filter) *Feed {
-	return &Feed{store: store, after: after, filter: filter, done: make(chan struct{})}
+// NewFeed returns a feed of the events that pass a filter; after tells where the reader stands, note is told why the
+// log could not be read. The feed tries again for ever.
+func NewFeed(store eventstore.Store, after func() eventstore.Position, filter eventstore.Filter, note func(error)) *Feed {
+	return &Feed{store: store, after: after, filter: filter, note: note, done: make(chan struct{})}
 }
 
 type pageKey struct{}
@@ -43,7 +45,11 @@ func (f *Feed) Subscribe(ctx context.Context, _ string) (<-chan *message.Message
 		defer close(out)
 		for wait := backoff(0); ctx.Err() == nil; wait.sleep(ctx) {
 			for page, err := range f.store.Follow(ctx, f.after(), f.filter) {
-				if err != nil || !deliver(ctx, out, page) {
+				if err != nil {
+					f.note(err)
+					break
+				}
+				if !deliver(ctx, out, page) {
 					break
 				}
 				wait.reset()

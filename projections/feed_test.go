@@ -17,7 +17,10 @@ import (
 )
 
 // reader stands somewhere in the log.
-type reader struct{ at atomic.Uint64 }
+type reader struct {
+	at    atomic.Uint64
+	noted atomic.Int32 // failures of the log that it was told of
+}
 
 func (r *reader) position() eventstore.Position    { return eventstore.Position(r.at.Load()) }
 func (r *reader) moveTo(to eventstore.Position)    { r.at.Store(uint64(to)) }
@@ -55,7 +58,7 @@ func plainEvent(name, data string) eventstore.Event {
 // feed subscribes to a log, three events long, in pages of one event. Time is the bubble's.
 func feed(t *testing.T, log eventstore.Store, r *reader) (*projections.Feed, <-chan *message.Message) {
 	t.Helper()
-	f := projections.NewFeed(log, r.position, eventstore.Filter{PageSize: 1})
+	f := projections.NewFeed(log, r.position, eventstore.Filter{PageSize: 1}, func(error) { r.noted.Add(1) })
 	messages, err := f.Subscribe(t.Context(), "test")
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +173,9 @@ func TestFeed(t *testing.T) {
 			}
 			r.ack(m, t)
 		}
+		if noted := r.noted.Load(); noted < 3 {
+			t.Errorf("told of %d failures, want each of the first three at least", noted)
+		}
 	})
 	inBubble("Close ends the feed, whatever it is at", func(t *testing.T, log eventstore.Store) {
 		for name, until := range map[string]func(*reader, <-chan *message.Message){
@@ -197,7 +203,7 @@ func TestFeed(t *testing.T) {
 	inBubble("the end of the context ends the feed", func(t *testing.T, log eventstore.Store) {
 		var r reader
 		ctx, cancel := context.WithCancel(t.Context())
-		f := projections.NewFeed(log, r.position, eventstore.Filter{})
+		f := projections.NewFeed(log, r.position, eventstore.Filter{}, func(error) {})
 		messages, err := f.Subscribe(ctx, "test")
 		if err != nil {
 			t.Fatal(err)

@@ -86,17 +86,14 @@ func (e *RuleError) Error() string {
 }
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// apply folds one event and returns its time. Of an event without a rule only the time is looked at, and only at the
-// end of a page: it tells what moment the read model stands for.
-func (p *Projection) apply(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded, last bool) (at time.Time, err error) {
-	rule := p.rules[r.Type]
-	if rule == nil && !last {
-		return time.Time{}, nil
-	}
+// apply folds one event and returns its time. Events without a rule count for the time alone: it tells what moment the
+// read model stands for.
+func (p *Projection) apply(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded) (at time.Time, err error) {
 	meta, err := eventstore.DecodeMetadata(r.Metadata)
 	if err != nil {
 		return time.Time{}, &RuleError{r.Position, r.Type, err}
 	}
+	rule := p.rules[r.Type]
 	if rule == nil {
 		return meta.Time, nil
 	}

@@ -63,11 +63,11 @@ func (p *Projector) fold(ctx context.Context, page eventstore.Page) (err error) 
 	}()
 	next := p.at
 	next.Position, next.StoreID, next.Epoch = page.Through, p.source.ID, p.source.Epoch
-	for i, recorded := range page.Events {
+	for _, recorded := range page.Events {
 		if recorded.Position <= p.at.Position {
 			continue
 		}
-		at, err := p.projection.apply(ctx, p.tx, recorded, i == len(page.Events)-1)
+		at, err := p.projection.apply(ctx, p.tx, recorded)
 		if err != nil {
 			return err
 		}

@@ -46,13 +46,16 @@ func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.S
 		if err != nil {
 			return nil, err
 		}
-		feed := NewFeed(events, projector.Position, eventstore.Filter{PageSize: catchUp})
 		name := p.Scope.String()
-		router.AddConsumerHandler(name, name, feed, func(m *message.Message) error {
-			err := projector.Apply(m.Context(), PageOf(m))
+		note := func(err error) {
 			if r.note(name, err) {
 				log.Error("projection stands still", "projection", name, "error", err)
 			}
+		}
+		feed := NewFeed(events, projector.Position, eventstore.Filter{PageSize: catchUp}, note)
+		router.AddConsumerHandler(name, name, feed, func(m *message.Message) error {
+			err := projector.Apply(m.Context(), PageOf(m))
+			note(err)
 			return err
 		})
 	}

@@ -57,6 +57,18 @@ func (r *running) end() {
 	r.ended <- nil
 }
 
+// next returns what the log says next.
+func (r *running) next() string {
+	r.t.Helper()
+	select {
+	case told := <-r.told:
+		return told
+	case <-bounded(r.t).Done():
+		r.t.Fatal("no projection was said to stand still")
+		return ""
+	}
+}
+
 // telling passes errors of the log on.
 type telling struct{ told chan string }
 
@@ -257,7 +269,7 @@ func TestFaults(t *testing.T) {
 			p.member("Ada")
 			at := before + 2 // the reservation of the address comes first
 			r := run(t, w.log, models, append(projections.All(), projections.New(broken, rule))...)
-			if told := <-r.told; !strings.Contains(told, "broken@1/00") || !strings.Contains(told, want) {
+			if told := r.next(); !strings.Contains(told, "broken@1/00") || !strings.Contains(told, want) {
 				t.Errorf("told %q", told)
 			}
 			reached(t, models, head(t, w.log), readmodels.Scopes()...) // the others go on
@@ -297,7 +309,7 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := run(t, w.log, models, projections.All()...)
-		if told := <-r.told; !strings.Contains(told, "directory@1/00") {
+		if told := r.next(); !strings.Contains(told, "directory@1/00") {
 			t.Errorf("told %q", told)
 		}
 		p.skills("SQL")
@@ -322,7 +334,7 @@ func TestFaults(t *testing.T) {
 			return nil
 		})))
 		p.skill("Go", skill.Validated)
-		<-r.told
+		r.next()
 		if faults := r.Faults(); len(faults) != 1 {
 			t.Errorf("faults %v", faults)
 		}

@@ -383,14 +383,6 @@ func roleVersion(ctx context.Context, r Reader, plan, role string, version int) 
 	return RoleVersion{}, nil
 }
 
-func ruleOf(ctx context.Context, r Reader, scope Scope, plan string) (string, error) {
-	rows, err := PolicyStates.Load(ctx, r, scope, plan, "plan")
-	if err != nil || rows[0] == nil {
-		return "", err
-	}
-	return rows[0].Rule, nil
-}
-
 // Optional is the JSON form of a text that may be absent: null.
 func Optional(s string) *string {
 	if s == "" {

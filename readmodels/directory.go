@@ -182,12 +182,12 @@ func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[
 func (q *Queries) Skills(ctx context.Context, plan, search string, want Want) (page List[*SkillRow], at Checkpoint, err error) {
 	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
 		page = List[*SkillRow]{}
-		own, inCatalog := strings.CutPrefix(want.After, Catalog+separator)
+		own, inCatalog := strings.CutPrefix(want.After, catalogCursor)
 		if !inCatalog {
 			page, err = skillsOf(ctx, r, plan, search, want)
 			if err != nil || page.Next != "" || plan == Catalog || len(page.Items) >= want.Limit {
 				if page.Next == "" && plan != Catalog && len(page.Items) >= want.Limit {
-					page.Next = Catalog + separator
+					page.Next = catalogCursor
 				}
 				return err
 			}
@@ -199,12 +199,15 @@ func (q *Queries) Skills(ctx context.Context, plan, search string, want Want) (p
 		}
 		page.Items = append(page.Items, rest.Items...)
 		if rest.Next != "" {
-			page.Next = Catalog + separator + rest.Next
+			page.Next = catalogCursor + rest.Next
 		}
 		return nil
 	})
 	return page, at, err
 }
+
+// catalogCursor begins the cursors of the catalog's part of the list. No entry of an index begins like this.
+const catalogCursor = separator
 
 func skillsOf(ctx context.Context, r Reader, plan, search string, want Want) (List[*SkillRow], error) {
 	if search == "" {
@@ -216,7 +219,7 @@ func skillsOf(ctx context.Context, r Reader, plan, search string, want Want) (Li
 // find lists the documents of which some word begins with each word of search: the longest of them chooses entries of
 // the index of words, the others are checked on the documents.
 func find[T any](ctx context.Context, r Reader, c Collection[T], plan, index, search string, want Want, texts func(*T) []string) (List[*T], error) {
-	wanted := strings.Fields(Fold(search))
+	wanted := Wanted(search)
 	if len(wanted) == 0 {
 		return List[*T]{}, nil
 	}

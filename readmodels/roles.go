@@ -20,6 +20,8 @@ type (
 		Draft         RoleContent  `json:"draft"`
 		InForce       *RoleContent `json:"in_force"` // null before the first publication
 		Edited        bool         `json:"edited"`   // the draft was changed since the last publication
+		Beta          bool         `json:"beta"`     // a required skill is in beta; filled in when queried
+		Warnings      []string     `json:"warnings"` // filled in when queried
 		Revision      int64        `json:"revision"` // for If-Match
 	}
 	// RoleContent is what a draft or a version consists of.
@@ -117,10 +119,26 @@ func (q *Queries) RoleVersions(ctx context.Context, plan, id string, want Want) 
 }
 
 func nameSkills(ctx context.Context, r Reader, plan string, row *RoleRow) error {
-	if err := name(ctx, r, plan, row.Draft.Skills); err != nil || row.InForce == nil {
+	if err := name(ctx, r, plan, row.Draft.Skills); err != nil {
 		return err
 	}
-	return name(ctx, r, plan, row.InForce.Skills)
+	shown := row.Draft.Skills
+	if row.InForce != nil {
+		if err := name(ctx, r, plan, row.InForce.Skills); err != nil {
+			return err
+		}
+		shown = row.InForce.Skills
+	}
+	row.Beta, row.Warnings = false, []string{}
+	for _, s := range shown {
+		switch {
+		case s.Required && s.State == "beta":
+			row.Beta = true
+		case s.Required && s.State == "retired": // SPEC PRG-1
+			row.Warnings = append(row.Warnings, "the required skill "+s.Name+" is retired: it counts as optional for whoever was not measured before")
+		}
+	}
+	return nil
 }
 
 // name fills in the names and states of skills, of the plan's own or else the catalog's.

@@ -39,6 +39,7 @@ type (
 		Level    string      `json:"level,omitempty"`
 		Done     int         `json:"done"`
 		Required int         `json:"required"`
+		Rule     string      `json:"rule"`  // by which the level was judged
 		Since    CauseRecord `json:"since"` // the event that last changed state or level
 	}
 	// Visit is what a standing is derived from; that of the last visit or refresh is kept, for the policy on_visit.
@@ -182,10 +183,6 @@ func (q *Queries) MemberProgress(ctx context.Context, plan, member string, min e
 		if err != nil || states[0] == nil {
 			return err
 		}
-		rule, err := ruleOf(ctx, r, Progress, plan)
-		if err != nil {
-			return err
-		}
 		rows = []ProgressRow{}
 		for _, role := range sortedKeys(states[0].Standings) {
 			if !states[0].Standings[role].Holds() {
@@ -195,7 +192,6 @@ func (q *Queries) MemberProgress(ctx context.Context, plan, member string, min e
 			if err != nil {
 				return err
 			}
-			row.Rule = rule
 			rows = append(rows, row)
 		}
 		return nil
@@ -214,7 +210,7 @@ func progressRow(ctx context.Context, r Reader, plan, member, role string, s *St
 	}
 	row := ProgressRow{
 		Role: role, Title: state.Title, Version: s.Version, Paths: orEmpty(s.Paths), SelectedLevel: Optional(s.Selected), State: s.State,
-		Level: Optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
+		Level: Optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required, Rule: s.Rule,
 		Since: CauseRow{s.Since.Position.String(), s.Since.Type, s.Since.Time}, History: []ProgressChange{},
 	}
 	if history[0] != nil {

@@ -59,16 +59,11 @@ func devCommand() *cobra.Command {
 }
 
 func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) error {
-	public, err := listen("listen", o.listen)
+	on, err := listen(o.listen, o.adminListen)
 	if err != nil {
 		return err
 	}
-	defer public.Close()
-	admin, err := listen("admin-listen", o.adminListen)
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
+	defer on.Close()
 
 	log, err := openLog(ctx, "sqlite:"+filepath.Join(o.data, "events.db"))
 	if err != nil {
@@ -95,12 +90,12 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) error {
 		return err
 	}
 	token := rand.Text()
-	creds.URL, creds.AdminURL = "http://"+public.Addr().String(), "http://"+admin.Addr().String()
+	creds.URL, creds.AdminURL = "http://"+on.public.Addr().String(), "http://"+on.admin.Addr().String()
 	creds.SignInURL = creds.URL + web.SignInPath(token)
 	sys.pages = func(rest http.Handler) http.Handler {
 		return web.New(string(planID), token, readmodels.NewQueries(models), logger, rest)
 	}
-	return sys.run(ctx, public, admin, creds.OperatorKey, func() error {
+	return sys.run(ctx, on, creds.OperatorKey, func() error {
 		if err := writeFile(at, creds); err != nil {
 			return err
 		}

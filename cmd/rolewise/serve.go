@@ -44,16 +44,11 @@ func serveCommand() *cobra.Command {
 }
 
 func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error {
-	public, err := listen("listen", o.listen)
+	on, err := listen(o.listen, o.adminListen)
 	if err != nil {
 		return err
 	}
-	defer public.Close()
-	admin, err := listen("admin-listen", o.adminListen)
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
+	defer on.Close()
 	models, err := openModels(ctx, o.redis)
 	if err != nil {
 		return err
@@ -73,8 +68,8 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
-	return sys.run(ctx, public, admin, key, func() error {
-		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API     http://%s\n  admin   http://%s\n", public.Addr(), admin.Addr())
+	return sys.run(ctx, on, key, func() error {
+		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API     http://%s\n  admin   http://%s\n", on.public.Addr(), on.admin.Addr())
 		return err
 	})
 }

@@ -45,10 +45,10 @@ func newSystem(ctx context.Context, log *eventLog, models readmodels.Store, logg
 const shutdown = 10 * time.Second
 
 // run serves until the context ends. ready is called when every projection has caught up with the log.
-func (s *system) run(ctx context.Context, public, admin net.Listener, operatorKey string, ready func() error) error {
+func (s *system) run(ctx context.Context, on listeners, operatorKey string, ready func() error) error {
 	handler, err := api.New(api.Deps{
 		Commands: s.commands, Queries: readmodels.NewQueries(s.models), Events: s.log, OperatorKey: operatorKey,
-		BaseURL: "http://" + public.Addr().String(), About: about(), Logger: s.logger,
+		BaseURL: "http://" + on.public.Addr().String(), About: about(), Logger: s.logger,
 	})
 	if err != nil {
 		return err
@@ -58,8 +58,8 @@ func (s *system) run(ctx context.Context, public, admin net.Listener, operatorKe
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.runner.Run(ctx) })
-	group.Go(func() error { return serveHTTP(ctx, api.Server(handler, public.Addr().String()), public) })
-	group.Go(func() error { return serveHTTP(ctx, api.Server(s.admin(), admin.Addr().String()), admin) })
+	group.Go(func() error { return serveHTTP(ctx, api.Server(handler, on.public.Addr().String()), on.public) })
+	group.Go(func() error { return serveHTTP(ctx, api.Server(s.admin(), on.admin.Addr().String()), on.admin) })
 	group.Go(func() error {
 		if err := s.caughtUp(ctx); err != nil {
 			return err
@@ -98,13 +98,35 @@ func serveHTTP(ctx context.Context, server *http.Server, on net.Listener) error 
 	return nil
 }
 
-// listen takes a port, and says in one sentence why it could not.
-func listen(flag, address string) (net.Listener, error) {
+// listeners are the ports of a process: that of the API, and that for its operators.
+type listeners struct{ public, admin net.Listener }
+
+// listen takes both ports, before anything slow is begun.
+func listen(publicAddress, adminAddress string) (l listeners, err error) {
+	if l.public, err = take("listen", publicAddress); err != nil {
+		return l, err
+	}
+	if l.admin, err = take("admin-listen", adminAddress); err != nil {
+		return l, errors.Join(err, l.public.Close())
+	}
+	return l, nil
+}
+
+func take(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with --%s", address, errors.Unwrap(err), flag)
 	}
 	return l, nil
+}
+
+// Close gives the ports back; those that a server has closed already are no error.
+func (l listeners) Close() {
+	for _, one := range []net.Listener{l.public, l.admin} {
+		if err := one.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			slog.Warn("close listener", "error", err)
+		}
+	}
 }
 
 // about is what the API says of itself.
