@@ -142,10 +142,10 @@ func (s *server) analyticsMembersSheet(c *call) (*sheet, error) {
 		return nil, err
 	}
 	header := []string{
-		"member", "name", "email", "teams", "paths", "state", "selected_level", "level", "required_done", "required_total", "last_measured",
+		"member", "name", "email", "teams", "paths", "state", "selected_level", "level", "required_done", "required_total", "last_measured", "version", "rule",
 	}
 	if bySkill {
-		header = append(header, "skills_skill", "skills_name", "skills_required", "skills_level", "skills_measured_at")
+		header = append(header, "skills_skill", "skills_name", "skills_required", "skills_level", "skills_measured_at", "skills_stale", "skills_next_retake")
 	}
 	return &sheet{
 		name:   "analytics-role-" + id + "-members",
@@ -172,18 +172,18 @@ func memberRows(line readmodels.MemberLine, bySkill bool) [][]string {
 	base := []string{
 		line.Member, line.Name, line.Email, strings.Join(line.Teams, ";"), strings.Join(line.Paths, ";"), line.State,
 		orNothing(line.SelectedLevel), orNothing(line.Level), strconv.Itoa(line.RequiredDone), strconv.Itoa(line.RequiredTotal),
-		moment(line.LastMeasured),
+		moment(line.LastMeasured), strconv.Itoa(line.Version), line.Rule,
 	}
 	switch {
 	case !bySkill:
 		return [][]string{base}
 	case len(line.Skills) == 0:
-		return [][]string{append(base, "", "", "", "", "")}
+		return [][]string{append(base, "", "", "", "", "", "", "")}
 	}
 	rows := make([][]string, len(line.Skills))
 	for i, skill := range line.Skills {
 		rows[i] = append(base[:len(base):len(base)], skill.Skill, skill.Name, strconv.FormatBool(skill.Required),
-			orNothing(skill.Level), moment(skill.MeasuredAt))
+			orNothing(skill.Level), moment(skill.MeasuredAt), strconv.FormatBool(skill.Stale), moment(skill.NextRetake))
 	}
 	return rows
 }

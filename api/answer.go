@@ -37,6 +37,7 @@ type Item[T any] struct {
 type answer struct {
 	content any // struct that is encoded with the freshness behind its own fields
 	at      readmodels.Checkpoint
+	log     bool // it comes from the log itself, which does not lag
 }
 
 // listed puts a page into its envelope.
@@ -81,6 +82,9 @@ func (s *server) reply(c *call, a answer) error {
 	content, err := encode(a.content)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
+	}
+	if a.log {
+		c.head = a.at.Position
 	}
 	fresh, err := s.freshness(c.ctx, a.at, c.head)
 	if err != nil {

@@ -114,7 +114,7 @@ func (s *server) answering(handle func(*call) error) gin.HandlerFunc {
 // fail answers with the problem that an error is, and logs those that are not the caller's.
 func (s *server) fail(call *call, err error) {
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError && !errors.Is(err, errNotYet) {
+	if p.Status >= http.StatusInternalServerError && !errors.Is(err, errNotYet) && p.Code != "rebuilding" {
 		s.Logger.ErrorContext(call.ctx, "request failed", "request_id", call.id, "route", call.gin.FullPath(), "error", err)
 	}
 	call.write(p)

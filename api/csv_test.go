@@ -48,7 +48,7 @@ func TestCSV(t *testing.T) {
 	})
 	t.Run("ANA-8 members of a role", func(t *testing.T) {
 		rows := parsed(t, c.see(engineer+"/members?format=csv"))
-		want := []string{uid(memberBo), "'+Bo", "bo@example.org", "", "direct", "completed", "mid", "mid", "1", "1", "2026-02-01T10:00:00Z"}
+		want := []string{uid(memberBo), "'+Bo", "bo@example.org", "", "direct", "completed", "mid", "mid", "1", "1", "2026-02-01T10:00:00Z", "1", "all_required.v1"}
 		if len(rows) != 4 || !slices.ContainsFunc(rows, func(row []string) bool { return slices.Equal(row, want) }) {
 			t.Errorf("%q", rows)
 		}
@@ -58,11 +58,11 @@ func TestCSV(t *testing.T) {
 	})
 	t.Run("ANA-8 a row for each skill", func(t *testing.T) {
 		rows := parsed(t, c.see(engineer+"/members?format=csv&rows=skills"))
-		if len(rows) != 7 || !slices.Equal(rows[0][11:], []string{"skills_skill", "skills_name", "skills_required", "skills_level", "skills_measured_at"}) {
+		if len(rows) != 7 || !slices.Equal(rows[0][13:], []string{"skills_skill", "skills_name", "skills_required", "skills_level", "skills_measured_at", "skills_stale", "skills_next_retake"}) {
 			t.Fatalf("%q", rows)
 		}
 		for _, row := range rows[1:] {
-			if row[0] == uid(memberBo) && row[11] == uid(skillGo) && !slices.Equal(row[12:], []string{"Go", "true", "above_average", "2026-02-01T10:00:00Z"}) {
+			if row[0] == uid(memberBo) && row[13] == uid(skillGo) && !slices.Equal(row[14:], []string{"Go", "true", "above_average", "2026-02-01T10:00:00Z", "false", "2026-02-15T10:00:00Z"}) {
 				t.Errorf("%q", row)
 			}
 		}

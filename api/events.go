@@ -59,7 +59,11 @@ func (s *server) events(c *call) (answer, error) {
 			break
 		}
 	}
-	return answer{content: list, at: readmodels.Checkpoint{Position: through, Time: s.Now()}}, nil
+	at := readmodels.Checkpoint{Position: through}
+	if n := len(list.Items); n > 0 {
+		at.Time = list.Items[n-1].Time
+	}
+	return answer{content: list, at: at, log: true}, nil
 }
 
 func eventOf(r eventstore.Recorded) (Event, error) {

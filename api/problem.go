@@ -79,6 +79,7 @@ func problemOf(err error) *Problem {
 		large       *eventstore.TooLargeError
 		unavailable *eventstore.UnavailableError
 		models      *readmodels.UnavailableError
+		rebuilding  *readmodels.RebuildingError
 	)
 	switch refusals := refusalsIn(err); {
 	case len(refusals) > 0:
@@ -92,6 +93,9 @@ func problemOf(err error) *Problem {
 		return refuse(http.StatusRequestEntityTooLarge, "too_large", "what would be stored exceeds 1 MiB; send it in several commands")
 	case errors.As(err, &unavailable):
 		return unavailableProblem(unavailable.Unknown)
+	case errors.As(err, &rebuilding):
+		detail := "the read model is being rebuilt: position " + rebuilding.Have.String() + " of " + rebuilding.Want.String()
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "rebuilding", Detail: detail, retryAfter: 1}
 	case errors.As(err, &models):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "read_models_unavailable", Detail: "the read models do not answer at present", retryAfter: 1}
 	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, readmodels.ErrClosed):

@@ -38,6 +38,11 @@ func (InviteMember) About() About {
 }
 
 func (c InviteMember) run(w *work) (Answer, error) {
+	if c.AccessRole != "" { // a permission on the whole plan is a setting of the plan (SPEC ACC-1)
+		if err := w.req.Principal.May(access.ManagePlan, w.req.Plan); err != nil {
+			return Answer{}, err
+		}
+	}
 	id := domain.MemberID(w.newID(string(c.Member)))
 	answer, err := w.invite(id, func() (member.Invite, error) {
 		tree, err := w.Teams(w.ctx, w.req.Plan)

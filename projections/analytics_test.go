@@ -156,19 +156,20 @@ func TestAnalytics(t *testing.T) {
 		p.sit(ada, s[1], sitting{score: 100, percentile: 80, at: began.AddDate(0, 0, -5)})
 		entry, mid, above, expert := "entry", "mid", "above_average", "expert"
 		third, fifth := began.AddDate(0, 0, -3), began.AddDate(0, 0, -5)
+		after3, after5 := began.AddDate(0, 0, 11), began.AddDate(0, 0, 9)
 		equal(p, "members", p.memberLines(r), []readmodels.MemberLine{
 			{
 				Member: string(ada), Name: "Ada", Email: "ada@acme.example", Teams: []string{string(core)},
 				Paths: []string{"direct", "team:" + string(core)}, State: "completed", Level: &entry,
-				RequiredDone: 2, RequiredTotal: 2, LastMeasured: &third,
+				RequiredDone: 2, RequiredTotal: 2, LastMeasured: &third, Version: 1, Rule: "all_required.v1",
 				Skills: []readmodels.MemberSkillLine{
-					{Skill: string(s[0]), Name: "Go", Required: true, Level: &above, MeasuredAt: &third},
-					{Skill: string(s[1]), Name: "SQL", Required: true, Level: &expert, MeasuredAt: &fifth},
+					{Skill: string(s[0]), Name: "Go", Required: true, Level: &above, MeasuredAt: &third, NextRetake: &after3},
+					{Skill: string(s[1]), Name: "SQL", Required: true, Level: &expert, MeasuredAt: &fifth, NextRetake: &after5},
 				},
 			},
 			{
 				Member: string(bob), Name: "bob", Email: "bob@acme.example", Teams: []string{}, Paths: []string{},
-				State: "in_progress", SelectedLevel: &mid, RequiredTotal: 2,
+				State: "in_progress", SelectedLevel: &mid, RequiredTotal: 2, Version: 1, Rule: "all_required.v1",
 				Skills: []readmodels.MemberSkillLine{{Skill: string(s[0]), Name: "Go", Required: true}, {Skill: string(s[1]), Name: "SQL", Required: true}},
 			},
 		})

@@ -61,16 +61,17 @@ func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, 
 func judge(f *Fold, s *readmodels.Standing, in readmodels.Visit) {
 	skills := make([]roleiq.Skill, len(in.Skills))
 	for i, k := range in.Skills {
-		skills[i] = roleiq.Skill{Required: k.Required, Status: skill.Status(k.Status), Goals: k.Goals, Measured: k.Measured, Score: k.Score}
+		skills[i] = roleiq.Skill{Required: k.Required, Status: skill.Status(k.Status), Goals: k.Goals, Measured: k.Measured}
+		if k.Score != nil {
+			skills[i].Score = *k.Score
+		}
 	}
 	result := roleiq.Evaluate(plan.LevelRule{Name: plan.RuleName(in.Rule), K: in.K}, s.Selected != "", skills)
 	if s.State != string(result.State) || s.Level != string(result.Level) {
 		s.Since = readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}
 	}
-	s.State, s.Level, s.Done, s.Required, s.Rule = string(result.State), string(result.Level), result.Done, result.Required, in.Rule
-	if !s.Pinned { // an older visit counts under on_visit, but does not move the version that the member stays with
-		s.Version = in.Version
-	}
+	s.State, s.Level, s.Done, s.Required = string(result.State), string(result.Level), result.Done, result.Required
+	s.Version, s.Rule = in.Version, in.Rule
 }
 
 // visit freezes what the standing is derived from at present (SPEC PRG-3).
@@ -117,8 +118,8 @@ func current(f *Fold, planID string, m *readmodels.MemberState, role string, s *
 		return readmodels.Visit{Rule: policy.Rule, K: policy.K}, err
 	}
 	in := readmodels.Visit{Version: state.Version, Rule: policy.Rule, K: policy.K}
-	if s.Pinned && s.Version > 0 {
-		in.Version = s.Version
+	if s.Pinned > 0 {
+		in.Version = s.Pinned
 	}
 	version, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, in.Version))
 	if err != nil || version == nil {
@@ -131,7 +132,8 @@ func current(f *Fold, planID string, m *readmodels.MemberState, role string, s *
 		}
 		input := readmodels.SkillInput{Skill: k.Skill, Required: k.Required, Status: named.State, Goals: k.Goals}
 		if counts := readmodels.Counts(m.Results[k.Skill]); counts != nil {
-			input.Measured, input.Score, input.Session = true, counts.Score, counts.Session
+			score := counts.Score
+			input.Measured, input.Score, input.Session = true, &score, counts.Session
 		}
 		in.Skills = append(in.Skills, input)
 	}

@@ -221,6 +221,72 @@ func TestSkills(t *testing.T) {
 			equal(p, "skills", p.skillsBy("", limit), []string{"acme: Catalog", "acme: Zebra", "catalog: Go"})
 		}
 	})
+	scenario(t, "ROL-6 a role shows when a newer benchmark exists", func(w *world) {
+		p := w.plan("acme")
+		s := p.skill("Go", skill.Validated)
+		benchmark := func(role domain.RoleID, entry int) {
+			p.send(commands.PublishBenchmark{Skill: s, Role: role, Thresholds: []int{entry, 200, 300}, Source: "test"})
+		}
+		r := p.role("Backend", s)
+		newer := func(id domain.RoleID) [2]bool {
+			p.fold()
+			row, _, err := p.ask.Role(p.Context(), "acme", string(id), 0)
+			if err != nil {
+				p.Fatal(err)
+			}
+			return [2]bool{row.Draft.Skills[0].NewerBenchmark, row.InForce.Skills[0].NewerBenchmark}
+		}
+		again := func() {
+			p.send(commands.RemoveRoleSkill{Role: r, Skill: s})
+			p.send(commands.AddRoleSkill{Role: r, Skill: s, Required: true})
+		}
+		equal(p, "before any was published", newer(r), [2]bool{false, false})
+		benchmark("", 100)
+		equal(p, "after the first", newer(r), [2]bool{true, true})
+		again()
+		equal(p, "taken over in the draft", newer(r), [2]bool{false, true})
+		p.publish(r, "")
+		equal(p, "and published", newer(r), [2]bool{false, false})
+		other := p.role("Other", s)
+		benchmark(other, 120)
+		equal(p, "one for another role", newer(r), [2]bool{false, false})
+		equal(p, "one for itself", newer(other), [2]bool{true, true})
+		benchmark(r, 130)
+		again()
+		p.publish(r, "")
+		equal(p, "its own taken over", newer(r), [2]bool{false, false})
+		benchmark("", 140)
+		equal(p, "a general one behind its own", newer(r), [2]bool{false, false})
+		benchmark(r, 150)
+		equal(p, "the next of its own", newer(r), [2]bool{true, true})
+	})
+	scenario(t, "MSR-3 a beta attempt is seen, and that it must be repeated", func(w *world) {
+		p := w.plan("acme")
+		s := p.skill("Zig", skill.Beta)
+		ada := p.member("Ada")
+		row := func() readmodels.ResultRow {
+			p.fold()
+			rows, _, err := p.ask.MemberResults(p.Context(), "acme", string(ada), 0)
+			if err != nil || len(rows) != 1 {
+				p.Fatalf("%+v: %v", rows, err)
+			}
+			return rows[0]
+		}
+		first := began.AddDate(0, 0, -9)
+		p.sit(ada, s, sitting{score: 200, at: first})
+		p.sit(ada, s, sitting{score: 210, at: first.AddDate(0, 0, -1)})
+		if got := row(); got.BetaTaken == nil || !got.BetaTaken.Equal(first) || got.MustRetake || got.Level != nil || len(got.History) != 0 {
+			p.Errorf("in beta: %+v", got)
+		}
+		p.send(commands.ValidateSkill{Skill: s})
+		if got := row(); !got.MustRetake {
+			p.Errorf("validated: %+v", got)
+		}
+		p.measure(ada, s, 200)
+		if got := row(); got.MustRetake || got.Level == nil {
+			p.Errorf("measured: %+v", got)
+		}
+	})
 	scenario(t, "ROL-11 PRG-1 a role tells of required skills in beta, and of retired ones", func(w *world) {
 		p := w.plan("acme")
 		s := []domain.SkillID{p.skill("Go", skill.Validated), p.skill("Zig", skill.Beta)}

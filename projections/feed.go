@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -20,6 +21,9 @@ type Feed struct {
 	note   func(error)
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	mu    sync.Mutex
+	again context.CancelFunc // ends the present reading of the log, to begin another
 }
 
 // NewFeed returns a feed of the events that pass a filter; after tells where the reader stands, note is told why the
@@ -44,19 +48,37 @@ func (f *Feed) Subscribe(ctx context.Context, _ string) (<-chan *message.Message
 		defer close(f.done)
 		defer close(out)
 		for wait := backoff(0); ctx.Err() == nil; wait.sleep(ctx) {
-			for page, err := range f.store.Follow(ctx, f.after(), f.filter) {
-				if err != nil {
-					f.note(err)
-					break
-				}
-				if !deliver(ctx, out, page) {
-					break
-				}
-				wait.reset()
-			}
+			f.read(ctx, out, &wait)
 		}
 	}()
 	return out, nil
+}
+
+// read delivers the log from where the reader stands, until a page is refused, reading fails, or Restart.
+func (f *Feed) read(ctx context.Context, out chan<- *message.Message, wait *backoff) {
+	reading, again := context.WithCancel(ctx)
+	defer again()
+	f.mu.Lock()
+	f.again = again
+	f.mu.Unlock()
+	for page, err := range f.store.Follow(reading, f.after(), f.filter) {
+		if err != nil && reading.Err() == nil {
+			f.note(err)
+		}
+		if err != nil || !deliver(reading, out, page) {
+			return
+		}
+		wait.reset()
+	}
+}
+
+// Restart makes the feed look again where its reader stands.
+func (f *Feed) Restart() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.again != nil {
+		f.again()
+	}
 }
 
 // deliver hands out a page and tells whether it was acknowledged.

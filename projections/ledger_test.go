@@ -57,8 +57,9 @@ type (
 	}
 	// inputs is what a standing follows from.
 	inputs struct {
-		rule   plan.LevelRule
-		skills []input
+		rule    plan.LevelRule
+		version int
+		skills  []input
 	}
 	input struct {
 		required bool
@@ -68,8 +69,8 @@ type (
 	}
 	// standing is what follows.
 	standing struct {
-		state, level string
-		done, of     int
+		state, level, rule string
+		done, of, version  int
 	}
 )
 
@@ -248,7 +249,7 @@ func (l *ledger) versionOf(who at, id string) int {
 }
 
 func (l *ledger) inputs(who at, id string, measurements bool) inputs {
-	in := inputs{rule: l.policies[who.plan].rule}
+	in := inputs{rule: l.policies[who.plan].rule, version: l.versionOf(who, id)}
 	for _, k := range l.role(who.plan, id).versions[l.versionOf(who, id)-1].Skills {
 		one := input{required: k.Required, status: l.skill(who.plan, string(k.Skill)).Status, goals: k.Goals}
 		if newest := l.counts(who, string(k.Skill)); measurements && newest != nil {
@@ -268,7 +269,7 @@ func (l *ledger) stands(who at, id string) standing {
 			in = *opened
 		}
 	}
-	var s standing
+	s := standing{version: in.version, rule: string(in.rule.Name)}
 	betas, open := 0, 0
 	var judged []input
 	for _, k := range in.skills {

@@ -1,6 +1,8 @@
 package projections_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"rolewise/commands"
@@ -313,11 +315,14 @@ func TestRecalculation(t *testing.T) {
 				{
 					Cause: now, State: "completed", Level: &mid,
 					Inputs: readmodels.Visit{Version: 1, Rule: "all_required.v1", Skills: []readmodels.SkillInput{
-						{Skill: string(s[0]), Required: true, Status: "validated", Goals: goals, Measured: true, Score: 160, Session: "one"},
+						{Skill: string(s[0]), Required: true, Status: "validated", Goals: goals, Measured: true, Session: "one"},
 					}},
 				},
 			},
 		}})
+		if told, err := json.Marshal(rows); err != nil || strings.Contains(string(told), "160") {
+			p.Errorf("MSR-7: a score is shown (%v): %s", err, told)
+		}
 		p.measure(ada, s[0], 170) // neither state nor level changes
 		if row := p.progress(ada, r); len(row.History) != 2 || row.Since != now {
 			p.Errorf("a measurement without effect shows: %+v", row)

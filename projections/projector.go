@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"rolewise/eventstore"
 	"rolewise/readmodels"
 )
 
-// Projector applies pages to one projection's read model. It belongs to one goroutine.
+// Projector applies pages to one projection's read model. Safe for concurrent use; one page is applied at a time.
 type Projector struct {
+	mu         sync.Mutex
 	projection *Projection
 	source     eventstore.Info // which log is read; stands in the checkpoint
 	store      readmodels.Store
@@ -32,11 +34,31 @@ func NewProjector(ctx context.Context, p *Projection, source eventstore.Info, st
 }
 
 // Position is how far the read model has been brought.
-func (p *Projector) Position() eventstore.Position { return p.at.Position }
+func (p *Projector) Position() eventstore.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at.Position
+}
+
+// Lost tells whether the read model has fallen behind where it was brought, as after a restart of Redis without its
+// data. The projector then goes on from where the read model stands.
+func (p *Projector) Lost(ctx context.Context) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, err := p.store.Checkpoint(ctx, p.projection.Scope)
+	if err != nil || at.Position >= p.at.Position {
+		return false, err
+	}
+	p.at = at
+	p.tx.Forget()
+	return true, nil
+}
 
 // Apply brings the read model to the end of a page, once: what of the page was committed already is passed over. After
 // an error nothing of the page is kept in memory, and the page can be applied again.
 func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for {
 		if page.Through <= p.at.Position {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -225,12 +226,13 @@ func (c *recount) roleMembers(id string) {
 		line := readmodels.MemberLine{
 			Member: who.id, Name: p.name, Email: p.email, Teams: append([]string{}, slices.Sorted(maps.Keys(p.teams))...), Paths: c.paths(who, id),
 			State: s.state, SelectedLevel: orNull(p.selected[id]), Level: orNull(s.level), RequiredDone: s.done, RequiredTotal: s.of,
-			Skills: []readmodels.MemberSkillLine{},
+			Version: s.version, Rule: s.rule, Skills: []readmodels.MemberSkillLine{},
 		}
-		for _, k := range versions[len(versions)-1].Skills {
+		for _, k := range versions[s.version-1].Skills {
 			cell := readmodels.MemberSkillLine{Skill: string(k.Skill), Name: c.skill(c.in, string(k.Skill)).name, Required: k.Required}
 			if newest := c.counts(who, string(k.Skill)); newest != nil {
-				cell.Level, cell.MeasuredAt = &newest.level, &newest.at
+				retake := newest.at.Add(14 * 24 * time.Hour)
+				cell.Level, cell.MeasuredAt, cell.NextRetake = &newest.level, &newest.at, &retake
 				if line.LastMeasured == nil || newest.at.After(*line.LastMeasured) {
 					line.LastMeasured = &newest.at
 				}

@@ -65,6 +65,17 @@ func roles() *Projection {
 		}),
 		On(rolePublished),
 		On(nameSkill), On(renameSkill), On(validateSkill), On(retireSkill),
+		On(func(f *Fold, e skill.BenchmarkPublished) error {
+			id := string(e.Skill)
+			if e.Role != "" {
+				id = readmodels.PairID(id, string(e.Role))
+			}
+			current, err := edit(f, readmodels.Benchmarks, id)
+			if err == nil {
+				current.Version = e.Version
+			}
+			return err
+		}),
 	)
 }
 
@@ -161,7 +172,7 @@ func roleContent(c role.Content) readmodels.RoleContent {
 func roleSkill(s role.Skill) readmodels.RoleSkill {
 	return readmodels.RoleSkill{
 		Skill: string(s.Skill), Required: s.Required, Percent: s.Percent, Goals: s.Goals,
-		BenchmarkVersion: s.Benchmark.Version, RequiredLevel: s.RequiredLevel,
+		BenchmarkVersion: s.Benchmark.Version, BenchmarkRole: string(s.Benchmark.Role), RequiredLevel: s.RequiredLevel,
 	}
 }
 

@@ -21,7 +21,11 @@ type Runner struct {
 	router *message.Router
 	mu     sync.Mutex
 	faults map[string]error // by projection: what it stands still at
+	guards []func(context.Context)
 }
+
+// lookEvery is how often it is looked whether a read model has lost its data.
+const lookEvery = time.Second
 
 // catchUp is the most events of a page: a document that many of them touch is written once.
 const catchUp = 1024
@@ -53,6 +57,12 @@ func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.S
 			}
 		}
 		feed := NewFeed(events, projector.Position, eventstore.Filter{PageSize: catchUp}, note)
+		r.guards = append(r.guards, func(ctx context.Context) {
+			if lost, err := projector.Lost(ctx); err == nil && lost { // while the store does not answer nothing is lost yet
+				log.Warn("read model has lost its data and is built again", "projection", name)
+				feed.Restart()
+			}
+		})
 		router.AddConsumerHandler(name, name, feed, func(m *message.Message) error {
 			err := projector.Apply(m.Context(), PageOf(m))
 			note(err)
@@ -64,10 +74,31 @@ func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.S
 
 // Run runs until the context ends, and returns when no page is in hand any more.
 func (r *Runner) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var guarding sync.WaitGroup
+	guarding.Go(func() { r.guard(ctx) })
+	defer guarding.Wait()
+	defer stop()
 	if err := r.router.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run projections: %w", err)
 	}
 	return nil
+}
+
+// guard notices read models that lost their data while nothing was committed to them.
+func (r *Runner) guard(ctx context.Context) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			for _, guard := range r.guards {
+				guard(ctx)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Running is closed when all projections have started.

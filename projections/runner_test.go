@@ -230,6 +230,24 @@ func TestRunner(t *testing.T) {
 		reached(t, models, head(t, w.log), readmodels.Scopes()...)
 		sameAsStraight(t, w.log, models)
 	})
+	t.Run("read models that lost their data are built again without an event", func(t *testing.T) {
+		redisServer := redistest.StartServer(t)
+		models, err := redis.Open(t.Context(), redisServer.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = models.Close() })
+		w := newWorld(t, models)
+		_, goOn := busy(w)
+		run(t, w.log, models, projections.All()...)
+		goOn()
+		reached(t, models, head(t, w.log), readmodels.Scopes()...)
+		if err := redisServer.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		reached(t, models, head(t, w.log), readmodels.Scopes()...)
+		sameAsStraight(t, w.log, models)
+	})
 	t.Run("two runners on the same read models do no harm", func(t *testing.T) {
 		models := onRedis(t)
 		w := newWorld(t, models)

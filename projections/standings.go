@@ -3,6 +3,7 @@ package projections
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"rolewise/domain"
 	"rolewise/domain/assignment"
@@ -51,6 +52,19 @@ func (s *standings) rules() []Rule {
 		}),
 		On(func(f *Fold, e progressdomain.RoleVisited) error {
 			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error { return visit(f, string(e.Member), m, string(e.Role)) })
+		}),
+		On(func(f *Fold, e results.BetaAssessmentTaken) error {
+			state, err := edit(f, readmodels.MemberStates, e.Member)
+			if err != nil {
+				return err
+			}
+			if state.Beta == nil {
+				state.Beta = map[string]time.Time{}
+			}
+			if taken := state.Beta[string(e.Skill)]; taken.Before(e.TakenAt) {
+				state.Beta[string(e.Skill)] = e.TakenAt
+			}
+			return nil
 		}),
 		On(s.refreshed), On(s.measured), On(s.invalidated), On(s.rolePublished),
 		On(nameSkill), On(renameSkill),
@@ -341,7 +355,12 @@ func (s *standings) rolePublished(f *Fold, e role.RolePublished) error {
 					return err
 				}
 				standing := standingIn(state, id)
-				standing.Pinned = e.OnPublish == role.Grandfather && standing.State == completed
+				switch {
+				case e.OnPublish != role.Grandfather || standing.State != completed:
+					standing.Pinned = 0
+				case standing.Pinned == 0:
+					standing.Pinned = e.Version - 1
+				}
 			}
 		}
 		return nil

@@ -140,6 +140,8 @@ type (
 		RequiredDone  int               `json:"required_done"`
 		RequiredTotal int               `json:"required_total"`
 		LastMeasured  *time.Time        `json:"last_measured"`
+		Version       int               `json:"version"` // of the role, by which the member is judged
+		Rule          string            `json:"rule"`    // by which the level was judged
 		Skills        []MemberSkillLine `json:"skills"`
 	}
 	// MemberSkillLine is how a member stands in one skill of the role.
@@ -149,12 +151,18 @@ type (
 		Required   bool       `json:"required"`
 		Level      *string    `json:"level"`
 		MeasuredAt *time.Time `json:"measured_at"`
+		Stale      bool       `json:"stale"`
+		NextRetake *time.Time `json:"next_retake"` // null where not measured
 	}
 )
 
+// retakeDays is how long after a measurement the next one makes sense: the default of the policy retake_days (SPEC
+// PLN-4).
+const retakeDays = 14
+
 // AnalyticsRoles reports on all roles of a plan, ordered by title (SPEC ANA-1).
 func (q *Queries) AnalyticsRoles(ctx context.Context, plan string, want Want) (report RolesReport, at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Analytics, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Analytics, want.Min, func(r Reader) error {
 		report = RolesReport{Metric: EngagedV1}
 		totals, err := PlanTallies.Load(ctx, r, Analytics, plan, "plan")
 		if err != nil {
@@ -187,7 +195,7 @@ func (q *Queries) AnalyticsRoles(ctx context.Context, plan string, want Want) (r
 
 // AnalyticsRole reports on one role (SPEC ANA-2), nil if the plan's report has no such role.
 func (q *Queries) AnalyticsRole(ctx context.Context, plan, role string, min eventstore.Position) (report *RoleReport, at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Analytics, min, func(r Reader) error {
+	at, err = q.view(ctx, Analytics, min, func(r Reader) error {
 		line, tally, err := roleLine(ctx, r, plan, role)
 		if err != nil || line == nil {
 			report = nil
@@ -210,20 +218,20 @@ func (q *Queries) AnalyticsRole(ctx context.Context, plan, role string, min even
 // AnalyticsMembers reports on each member who holds a role, ordered by name (SPEC ANA-3); no List if the plan's report
 // has no such role.
 func (q *Queries) AnalyticsMembers(ctx context.Context, plan, role string, want Want) (page *List[MemberLine], at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Analytics, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Analytics, want.Min, func(r Reader) error {
 		page = nil
 		line, _, err := roleLine(ctx, r, plan, role)
 		if err != nil || line == nil {
 			return err
 		}
-		version, err := roleVersion(ctx, r, plan, role, line.Version)
-		if err != nil {
-			return err
-		}
-		names, err := namesOf(ctx, r, Analytics, plan, version.Skills)
-		if err != nil {
-			return err
-		}
+		versions := &namedVersions{had: map[int]namedVersion{}, read: func(n int) (RoleVersion, []SkillName, error) {
+			version, err := roleVersion(ctx, r, plan, role, n)
+			if err != nil {
+				return version, nil, err
+			}
+			names, err := namesOf(ctx, r, Analytics, plan, version.Skills)
+			return version, names, err
+		}}
 		prefix := role + separator
 		entries, err := r.Entries(ctx, Analytics, Index{plan, HolderIndex}, Range{Prefix: prefix, After: want.After, Limit: want.Limit + 1})
 		if err != nil {
@@ -243,13 +251,41 @@ func (q *Queries) AnalyticsMembers(ctx context.Context, plan, role string, want 
 			return err
 		}
 		for i, member := range members {
-			if member != nil && member.Standings[role].Holds() {
-				page.Items = append(page.Items, memberLine(ids[i], member, member.Standings[role], version.Skills, names))
+			if member == nil || !member.Standings[role].Holds() {
+				continue
 			}
+			judged, err := versions.of(member.Standings[role].Version)
+			if err != nil {
+				return err
+			}
+			page.Items = append(page.Items, memberLine(ids[i], member, member.Standings[role], judged))
 		}
 		return nil
 	})
 	return page, at, err
+}
+
+// namedVersions reads the versions of a role by which members are judged, each once, with the names of their skills.
+type namedVersions struct {
+	read func(version int) (RoleVersion, []SkillName, error)
+	had  map[int]namedVersion
+}
+
+type namedVersion struct {
+	skills []RoleSkill
+	names  []SkillName
+}
+
+func (v *namedVersions) of(version int) (namedVersion, error) {
+	if known, ok := v.had[version]; ok {
+		return known, nil
+	}
+	content, names, err := v.read(version)
+	if err != nil {
+		return namedVersion{}, err
+	}
+	v.had[version] = namedVersion{content.Skills, names}
+	return v.had[version], nil
 }
 
 func roleLine(ctx context.Context, r Reader, plan, role string) (*RoleLine, *Tally, error) {
@@ -293,16 +329,17 @@ func skillLine(s RoleSkill, named SkillName, t *SkillTally) SkillLine {
 	return line
 }
 
-func memberLine(id string, m *MemberState, s *Standing, skills []RoleSkill, names []SkillName) MemberLine {
+func memberLine(id string, m *MemberState, s *Standing, judged namedVersion) MemberLine {
 	line := MemberLine{
 		Member: id, Name: m.Name, Email: m.Email, Teams: orEmpty(m.Teams), Paths: orEmpty(s.Paths), State: s.State,
-		SelectedLevel: Optional(s.Selected), Level: Optional(s.Level), RequiredDone: s.Done, RequiredTotal: s.Required,
-		Skills: []MemberSkillLine{},
+		SelectedLevel: Optional(s.Selected), Level: Optional(s.Level), Version: s.Version, Rule: s.Rule,
+		RequiredDone: s.Done, RequiredTotal: s.Required, Skills: []MemberSkillLine{},
 	}
-	for i, skill := range skills {
-		cell := MemberSkillLine{Skill: skill.Skill, Name: names[i].Name, Required: skill.Required}
+	for i, skill := range judged.skills {
+		cell := MemberSkillLine{Skill: skill.Skill, Name: judged.names[i].Name, Required: skill.Required}
 		if newest := Counts(m.Results[skill.Skill]); newest != nil {
-			cell.Level, cell.MeasuredAt = &newest.Level, &newest.MeasuredAt
+			retake := newest.MeasuredAt.AddDate(0, 0, retakeDays)
+			cell.Level, cell.MeasuredAt, cell.NextRetake = &newest.Level, &newest.MeasuredAt, &retake
 			if line.LastMeasured == nil || line.LastMeasured.Before(newest.MeasuredAt) {
 				line.LastMeasured = &newest.MeasuredAt
 			}

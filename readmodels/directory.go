@@ -92,12 +92,6 @@ type List[T any] struct {
 	Next  string
 }
 
-// Queries answers from the read models. Each method names the plan first; what belongs to another plan is not found.
-type Queries struct{ store Store }
-
-// NewQueries returns the queries on a store.
-func NewQueries(store Store) *Queries { return &Queries{store} }
-
 // list reads one page of documents in the order of an index.
 func list[T any](ctx context.Context, r Reader, scope Scope, c Collection[T], plan, index, prefix string, want Want) (List[*T], error) {
 	entries, err := r.Entries(ctx, scope, Index{plan, index}, Range{Prefix: prefix, After: want.After, Limit: want.Limit + 1})
@@ -123,12 +117,12 @@ func list[T any](ctx context.Context, r Reader, scope Scope, c Collection[T], pl
 
 // Plan returns a plan, nil if there is none.
 func (q *Queries) Plan(ctx context.Context, plan string, min eventstore.Position) (*PlanRow, Checkpoint, error) {
-	return one(ctx, q.store, Directory, PlanRows, plan, "plan", min)
+	return one(ctx, q, Directory, PlanRows, plan, "plan", min)
 }
 
 // Plans lists all plans by id. It is for the operator only.
 func (q *Queries) Plans(ctx context.Context, want Want) (page List[*PlanRow], at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
 		entries, err := r.Entries(ctx, Directory, Index{Catalog, PlanIndex}, Range{After: want.After, Limit: want.Limit + 1})
 		if err != nil {
 			return err
@@ -152,12 +146,12 @@ func (q *Queries) Plans(ctx context.Context, want Want) (page List[*PlanRow], at
 
 // Member returns a member of the plan, nil if there is none.
 func (q *Queries) Member(ctx context.Context, plan, id string, min eventstore.Position) (*MemberRow, Checkpoint, error) {
-	return one(ctx, q.store, Directory, MemberRows, plan, id, min)
+	return one(ctx, q, Directory, MemberRows, plan, id, min)
 }
 
 // Members lists the plan's members by name, or those of whose name or e-mail address each word of search is a prefix.
 func (q *Queries) Members(ctx context.Context, plan, search string, want Want) (page List[*MemberRow], at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
 		if search == "" {
 			page, err = list(ctx, r, Directory, MemberRows, plan, MemberIndex, "", want)
 			return err
@@ -170,7 +164,7 @@ func (q *Queries) Members(ctx context.Context, plan, search string, want Want) (
 
 // Teams lists the plan's teams by name.
 func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[*TeamRow], at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
 		page, err = list(ctx, r, Directory, TeamRows, plan, TeamIndex, "", want)
 		return err
 	})
@@ -180,7 +174,7 @@ func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[
 // Skills lists the plan's skills by name and then those of the catalog, or those of whose name or synonyms each word
 // of search is a prefix.
 func (q *Queries) Skills(ctx context.Context, plan, search string, want Want) (page List[*SkillRow], at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
 		page = List[*SkillRow]{}
 		own, inCatalog := strings.CutPrefix(want.After, catalogCursor)
 		if !inCatalog {
@@ -284,8 +278,8 @@ func matches(have, want []string) bool {
 }
 
 // one reads a single document.
-func one[T any](ctx context.Context, store Store, scope Scope, c Collection[T], plan, id string, min eventstore.Position) (row *T, at Checkpoint, err error) {
-	at, err = View(ctx, store, scope, min, func(r Reader) error {
+func one[T any](ctx context.Context, q *Queries, scope Scope, c Collection[T], plan, id string, min eventstore.Position) (row *T, at Checkpoint, err error) {
+	at, err = q.view(ctx, scope, min, func(r Reader) error {
 		rows, err := c.Load(ctx, r, scope, plan, id)
 		if err == nil {
 			row = rows[0]

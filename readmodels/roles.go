@@ -38,8 +38,10 @@ type (
 		State            string `json:"state,omitempty"`
 		Required         bool   `json:"required"`
 		Percent          int    `json:"percent"`
-		Goals            [3]int `json:"goals"` // scores from which a member is entry, mid, senior
-		BenchmarkVersion int    `json:"benchmark_version"`
+		Goals            [3]int `json:"goals"`                    // scores from which a member is entry, mid, senior
+		BenchmarkVersion int    `json:"benchmark_version"`        // taken over; 0: none was published
+		BenchmarkRole    string `json:"benchmark_role,omitempty"` // the role it was published for; empty: every role
+		NewerBenchmark   bool   `json:"newer_benchmark"`          // another is current; filled in when queried (SPEC ROL-6)
 		RequiredLevel    int    `json:"required_level,omitempty"`
 	}
 	// VersionRow is one published version of a role.
@@ -49,6 +51,10 @@ type (
 		PublishedAt time.Time   `json:"published_at"`
 		OnPublish   string      `json:"on_publish"`
 		Content     RoleContent `json:"content"`
+	}
+	// CurrentBenchmark is the newest benchmark of a skill, for every role or for one.
+	CurrentBenchmark struct {
+		Version int `json:"version"`
 	}
 	// SkillName is what roles show of a skill.
 	SkillName struct {
@@ -62,6 +68,7 @@ var (
 	RoleRows    = Collection[RoleRow]{"role"}
 	VersionRows = Collection[VersionRow]{"version"}
 	SkillNames  = Collection[SkillName]{"skill"}
+	Benchmarks  = Collection[CurrentBenchmark]{"benchmark"} // id: skill, or skill and role
 )
 
 const (
@@ -74,7 +81,7 @@ const (
 // Roles lists the plan's roles by title; state is "draft" (never published), "published", or empty for both.
 func (q *Queries) Roles(ctx context.Context, plan, state string, want Want) (page List[*RoleRow], at Checkpoint, err error) {
 	index := map[string]string{"": RoleIndex, "draft": DraftIndex, "published": PublishedIndex}[state]
-	at, err = View(ctx, q.store, Roles, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Roles, want.Min, func(r Reader) error {
 		if page, err = list(ctx, r, Roles, RoleRows, plan, index, "", want); err != nil {
 			return err
 		}
@@ -90,7 +97,7 @@ func (q *Queries) Roles(ctx context.Context, plan, state string, want Want) (pag
 
 // Role returns a role of the plan, nil if there is none.
 func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Position) (row *RoleRow, at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Roles, min, func(r Reader) error {
+	at, err = q.view(ctx, Roles, min, func(r Reader) error {
 		rows, err := RoleRows.Load(ctx, r, Roles, plan, id)
 		if err != nil || rows[0] == nil {
 			row = nil
@@ -104,7 +111,7 @@ func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Posi
 
 // RoleVersions lists the published versions of a role, the newest first.
 func (q *Queries) RoleVersions(ctx context.Context, plan, id string, want Want) (page List[*VersionRow], at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Roles, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Roles, want.Min, func(r Reader) error {
 		if page, err = list(ctx, r, Roles, VersionRows, plan, VersionIndex, id+separator, want); err != nil {
 			return err
 		}
@@ -122,9 +129,15 @@ func nameSkills(ctx context.Context, r Reader, plan string, row *RoleRow) error 
 	if err := name(ctx, r, plan, row.Draft.Skills); err != nil {
 		return err
 	}
+	if err := compareBenchmarks(ctx, r, plan, row.Role, row.Draft.Skills); err != nil {
+		return err
+	}
 	shown := row.Draft.Skills
 	if row.InForce != nil {
 		if err := name(ctx, r, plan, row.InForce.Skills); err != nil {
+			return err
+		}
+		if err := compareBenchmarks(ctx, r, plan, row.Role, row.InForce.Skills); err != nil {
 			return err
 		}
 		shown = row.InForce.Skills
@@ -136,6 +149,47 @@ func nameSkills(ctx context.Context, r Reader, plan string, row *RoleRow) error 
 			row.Beta = true
 		case s.Required && s.State == "retired": // SPEC PRG-1
 			row.Warnings = append(row.Warnings, "the required skill "+s.Name+" is retired: it counts as optional for whoever was not measured before")
+		}
+	}
+	return nil
+}
+
+// compareBenchmarks fills in whether a role that took the skills' goals over now would get others: from a benchmark of
+// its own, else from that for every role (SPEC SKL-3, ROL-6). A copy keeps the benchmarks of its source until then.
+func compareBenchmarks(ctx context.Context, r Reader, plan, role string, skills []RoleSkill) error {
+	if len(skills) == 0 {
+		return nil
+	}
+	ids := make([]string, 0, 3*len(skills))
+	for _, s := range skills {
+		ids = append(ids, PairID(s.Skill, role), s.Skill, PairID(s.Skill, s.BenchmarkRole))
+	}
+	own, err := Benchmarks.Load(ctx, r, Roles, plan, ids...)
+	if err != nil {
+		return err
+	}
+	vendor, err := Benchmarks.Load(ctx, r, Roles, Catalog, ids...)
+	if err != nil {
+		return err
+	}
+	version := func(i int) int {
+		switch {
+		case own[i] != nil:
+			return own[i].Version
+		case vendor[i] != nil:
+			return vendor[i].Version
+		}
+		return 0
+	}
+	for i := range skills {
+		s, forRole, general, taken := &skills[i], version(3*i), version(3*i+1), version(3*i+2)
+		switch {
+		case forRole > 0:
+			s.NewerBenchmark = s.BenchmarkRole != role || forRole > s.BenchmarkVersion
+		case s.BenchmarkRole != "":
+			s.NewerBenchmark = taken > s.BenchmarkVersion
+		default:
+			s.NewerBenchmark = general > s.BenchmarkVersion
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rolewise/eventstore"
@@ -17,6 +18,7 @@ type (
 		Teams     []string             `json:"teams,omitempty"`
 		Direct    []string             `json:"direct,omitempty"`  // roles assigned by name
 		Results   map[string][]Result  `json:"results,omitempty"` // by skill, in the order recorded
+		Beta      map[string]time.Time `json:"beta,omitempty"`    // by skill: when its beta assessment was taken last
 		Standings map[string]*Standing `json:"standings,omitempty"`
 	}
 	// Result is one measurement of a member in a skill.
@@ -33,8 +35,8 @@ type (
 	Standing struct {
 		Paths    []string    `json:"paths,omitempty"`
 		Selected string      `json:"selected,omitempty"` // level of the member's own choice
-		Version  int         `json:"version"`            // of the role, by which the member is judged
-		Pinned   bool        `json:"pinned,omitempty"`   // stays with that version (SPEC ROL-8, grandfather)
+		Version  int         `json:"version"`            // of the role, by which the member was judged
+		Pinned   int         `json:"pinned,omitempty"`   // version that the member stays with (SPEC ROL-8, grandfather)
 		State    string      `json:"state"`
 		Level    string      `json:"level,omitempty"`
 		Done     int         `json:"done"`
@@ -56,7 +58,7 @@ type (
 		Status   string `json:"status"`
 		Goals    [3]int `json:"goals"`
 		Measured bool   `json:"measured"`
-		Score    int    `json:"score"`
+		Score    *int   `json:"score"`             // 0 to 300; null where not measured, and wherever it is shown
 		Session  string `json:"session,omitempty"` // of the measurement that counts
 	}
 	// CauseRecord names an event.
@@ -148,7 +150,7 @@ type (
 		Cause  CauseRow `json:"cause"`
 		State  string   `json:"state"`
 		Level  *string  `json:"level"`
-		Inputs Visit    `json:"inputs"`
+		Inputs Visit    `json:"inputs"` // scores are kept, but never shown (SPEC MSR-7)
 	}
 	// ProgressHistory collects the changes of a member in a role, the oldest first.
 	ProgressHistory struct {
@@ -161,6 +163,8 @@ type (
 		State      string           `json:"state"` // of the skill
 		Level      *string          `json:"level"`
 		MeasuredAt *time.Time       `json:"measured_at"`
+		BetaTaken  *time.Time       `json:"beta_taken_at"`
+		MustRetake bool             `json:"must_retake"` // taken in beta, and validated since (SPEC MSR-3)
 		History    []MeasurementRow `json:"history"`
 	}
 	// MeasurementRow is one measurement, the oldest first.
@@ -177,7 +181,7 @@ var ProgressHistories = Collection[ProgressHistory]{"history"}
 
 // MemberProgress returns a member's standing in every role they hold, ordered by role; nil if there is no such member.
 func (q *Queries) MemberProgress(ctx context.Context, plan, member string, min eventstore.Position) (rows []ProgressRow, at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Progress, min, func(r Reader) error {
+	at, err = q.view(ctx, Progress, min, func(r Reader) error {
 		rows = nil
 		states, err := MemberStates.Load(ctx, r, Progress, plan, member)
 		if err != nil || states[0] == nil {
@@ -214,35 +218,57 @@ func progressRow(ctx context.Context, r Reader, plan, member, role string, s *St
 		Since: CauseRow{s.Since.Position.String(), s.Since.Type, s.Since.Time}, History: []ProgressChange{},
 	}
 	if history[0] != nil {
-		row.History = history[0].Changes
+		row.History = withoutScores(history[0].Changes)
 	}
 	return row, nil
+}
+
+// withoutScores takes the scores out of what is shown: they reach nobody under the policy level_only, which is the
+// default (SPEC MSR-7).
+func withoutScores(changes []ProgressChange) []ProgressChange {
+	for _, change := range changes {
+		for i := range change.Inputs.Skills {
+			change.Inputs.Skills[i].Score = nil
+		}
+	}
+	return changes
 }
 
 // MemberResults returns a member's standing in every skill they were measured in, ordered by skill; nil if there is no
 // such member.
 func (q *Queries) MemberResults(ctx context.Context, plan, member string, min eventstore.Position) (rows []ResultRow, at Checkpoint, err error) {
-	at, err = View(ctx, q.store, Progress, min, func(r Reader) error {
+	at, err = q.view(ctx, Progress, min, func(r Reader) error {
 		rows = nil
 		states, err := MemberStates.Load(ctx, r, Progress, plan, member)
 		if err != nil || states[0] == nil {
 			return err
 		}
 		rows = []ResultRow{}
-		for _, skill := range sortedKeys(states[0].Results) {
+		for _, skill := range skillsTaken(states[0]) {
 			names, err := namesOf(ctx, r, Progress, plan, []RoleSkill{{Skill: skill}})
 			if err != nil {
 				return err
 			}
-			rows = append(rows, resultRow(skill, names[0], states[0].Results[skill]))
+			rows = append(rows, resultRow(skill, names[0], states[0]))
 		}
 		return nil
 	})
 	return rows, at, err
 }
 
-func resultRow(skill string, named SkillName, results []Result) ResultRow {
-	row := ResultRow{Skill: skill, Name: named.Name, State: named.State}
+// skillsTaken lists the skills that a member was assessed in, in beta too, sorted.
+func skillsTaken(m *MemberState) []string {
+	taken := append(sortedKeys(m.Results), sortedKeys(m.Beta)...)
+	slices.Sort(taken)
+	return slices.Compact(taken)
+}
+
+func resultRow(skill string, named SkillName, m *MemberState) ResultRow {
+	results := m.Results[skill]
+	row := ResultRow{Skill: skill, Name: named.Name, State: named.State, History: []MeasurementRow{}}
+	if taken, ok := m.Beta[skill]; ok {
+		row.BetaTaken, row.MustRetake = &taken, named.State == "validated" && Counts(results) == nil
+	}
 	if newest := Counts(results); newest != nil {
 		row.Level, row.MeasuredAt = &newest.Level, &newest.MeasuredAt
 	}

@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 
 	"rolewise/eventstore"
@@ -30,27 +31,33 @@ type Pages struct {
 	token    [32]byte // SHA-256 of the sign-in link's token
 	mu       sync.Mutex
 	sessions map[string]bool
-	mux      *http.ServeMux
 }
 
 // cookie holds the session; it is bound to the host by its attributes.
 const cookie = "rolewise_session"
 
-// New returns the pages of a plan; token is what the sign-in link carries. Other requests go to rest.
+// New returns the pages of a plan; token is what the sign-in link carries. Every request for another path goes to rest
+// as it came: what protects pages in a browser is not for programs.
 func New(plan, token string, queries *readmodels.Queries, log *slog.Logger, rest http.Handler) http.Handler {
-	p := &Pages{plan: plan, queries: queries, log: log, token: sha256.Sum256([]byte(token)), sessions: map[string]bool{}, mux: http.NewServeMux()}
-	p.mux.HandleFunc("GET /sign-in", p.signIn)
-	p.mux.HandleFunc("GET /{$}", p.overview)
-	p.mux.HandleFunc("GET /assets/style.css", p.style)
-	p.mux.Handle("/", rest)
-	return http.NewCrossOriginProtection().Handler(p.mux)
+	p := &Pages{plan: plan, queries: queries, log: log, token: sha256.Sum256([]byte(token)), sessions: map[string]bool{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /sign-in", p.signIn)
+	mux.HandleFunc("GET /{$}", p.overview)
+	mux.HandleFunc("GET /assets/style.css", p.style)
+	pages := secure(http.NewCrossOriginProtection().Handler(mux))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := r.URL.Path; path == "/" || path == "/sign-in" || strings.HasPrefix(path, "/assets/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // SignInPath is the path and query of the link that carries a token.
 func SignInPath(token string) string { return "/sign-in?token=" + token }
 
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
-	secure(w)
 	given := sha256.Sum256([]byte(r.URL.Query().Get("token")))
 	if subtle.ConstantTimeCompare(given[:], p.token[:]) != 1 {
 		http.Error(w, "This sign-in link is not valid. Start Rolewise again and use the link it prints.", http.StatusUnauthorized)
@@ -82,7 +89,6 @@ type view struct {
 }
 
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
-	secure(w)
 	if !p.signedIn(r) {
 		http.Error(w, "Sign in first, with the link that Rolewise printed when it started.", http.StatusUnauthorized)
 		return
@@ -105,13 +111,16 @@ func (p *Pages) read(ctx context.Context) (view, error) {
 }
 
 func (p *Pages) style(w http.ResponseWriter, r *http.Request) {
-	secure(w)
 	http.ServeFileFS(w, r, files, "style.css")
 }
 
-func secure(w http.ResponseWriter) {
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Cache-Control", "no-store")
+// secure sets the headers that keep a browser from doing more with a page than showing it. Refusals have them too.
+func secure(pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Cache-Control", "no-store")
+		pages.ServeHTTP(w, r)
+	})
 }

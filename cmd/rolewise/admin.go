@@ -39,6 +39,8 @@ type projectionStatus struct {
 // tolerated is how far a projection may lie behind the log before the process counts as not ready.
 const tolerated = 10_000
 
+// readyz answers 503 until every read model has once reached the end of the log, and later while one lies far behind
+// or stands still.
 func (s *system) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -48,6 +50,9 @@ func (s *system) readyz(w http.ResponseWriter, r *http.Request) {
 		s.logger.Error("readiness", "error", err)
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "a store does not answer"})
 		return
+	}
+	if !s.started.Load() {
+		status, code = "starting", http.StatusServiceUnavailable
 	}
 	for _, line := range lines {
 		if line.Fault != "" || line.Behind > tolerated {

@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -20,7 +16,6 @@ import (
 	"rolewise/domain"
 	"rolewise/domain/access"
 	"rolewise/domain/plan"
-	"rolewise/readmodels"
 	"rolewise/sample"
 	"rolewise/web"
 )
@@ -29,16 +24,6 @@ import (
 type devOptions struct {
 	listen, adminListen, data string
 	empty                     bool
-}
-
-// credentials is what dev writes for those who want to use it (SPEC 15).
-type credentials struct {
-	URL         string `json:"url"`
-	AdminURL    string `json:"admin_url"`
-	Plan        string `json:"plan"`
-	APIKey      string `json:"api_key"`
-	OperatorKey string `json:"operator_key"`
-	SignInURL   string `json:"sign_in_url"`
 }
 
 func devCommand() *cobra.Command {
@@ -76,6 +61,11 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) error {
 	}
 	defer models.Close()
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	at := credentialsFile(filepath.Join(o.data, "dev-credentials.json"))
+	last, err := at.take()
+	if err != nil {
+		return err
+	}
 	planID, err := fill(ctx, o, log, stdout)
 	if err != nil {
 		return err
@@ -84,19 +74,18 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	at := filepath.Join(o.data, "dev-credentials.json")
-	creds, err := sys.credentials(ctx, at, planID)
+	creds, err := sys.credentials(ctx, last, planID)
 	if err != nil {
 		return err
 	}
 	token := rand.Text()
-	creds.URL, creds.AdminURL = "http://"+on.public.Addr().String(), "http://"+on.admin.Addr().String()
+	creds.URL, creds.AdminURL = address(on.public), address(on.admin)
 	creds.SignInURL = creds.URL + web.SignInPath(token)
 	sys.pages = func(rest http.Handler) http.Handler {
-		return web.New(string(planID), token, readmodels.NewQueries(models), logger, rest)
+		return web.New(string(planID), token, sys.queries, logger, rest)
 	}
 	return sys.run(ctx, on, creds.OperatorKey, func() error {
-		if err := writeFile(at, creds); err != nil {
+		if err := at.write(creds); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API           %s\n  admin         %s\n  sign in       %s\n  plan          %s\n  API key       %s\n  credentials   %s\n",
@@ -128,12 +117,14 @@ func fill(ctx context.Context, o devOptions, log *eventLog, stdout io.Writer) (d
 	return samplePlan, nil
 }
 
+// createEmpty creates the empty plan. The key is always the same, so that a start that was cut off between the plan's
+// first event and its owner's is completed by the next.
 func createEmpty(ctx context.Context, log *eventLog) error {
 	handler := commands.New(log, time.Now, log.emailKey)
 	if err := handler.Bootstrap(ctx); err != nil {
 		return err
 	}
-	_, err := handler.Handle(ctx, commands.Request{Plan: emptyPlan, Principal: operator}, commands.CreatePlan{
+	_, err := handler.Handle(ctx, commands.Request{Plan: emptyPlan, Principal: operator, Key: "dev"}, commands.CreatePlan{
 		Plan: emptyPlan, Name: "Development", Tier: plan.Enterprise, OwnerName: "Development Owner", OwnerEmail: "owner@dev.example",
 	})
 	if domain.CodeOf(err) == "plan_exists" {
@@ -144,44 +135,3 @@ func createEmpty(ctx context.Context, log *eventLog) error {
 
 // operator is the principal under which the command line acts.
 var operator = access.Principal{ID: "operator", Vendor: true}
-
-// credentials returns those of the last start as far as they are still valid, and makes the others.
-func (s *system) credentials(ctx context.Context, file string, planID domain.PlanID) (credentials, error) {
-	var creds credentials
-	old, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(old, &creds)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return creds, fmt.Errorf("read %s: %w; remove it and start again", file, err)
-	}
-	if creds.OperatorKey == "" {
-		creds.OperatorKey = "rwop_" + rand.Text() + rand.Text()
-	}
-	principal, ok, err := s.commands.Authenticate(ctx, creds.APIKey)
-	if err != nil || (ok && principal.Plan == planID) {
-		creds.Plan = string(planID)
-		return creds, err
-	}
-	state, err := s.commands.Plan(ctx, planID)
-	if err != nil {
-		return creds, err
-	}
-	answer, err := s.commands.Handle(ctx, commands.Request{Plan: planID, Principal: operator}, commands.CreateAPIKey{
-		Name: "dev", Scopes: []access.Scope{access.Everything}, Member: state.Owner,
-	})
-	creds.Plan, creds.APIKey = string(planID), answer.APIKey
-	return creds, err
-}
-
-// writeFile replaces a file whole, readable by its owner only.
-func writeFile(file string, value any) error {
-	b, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write credentials: %w", err)
-	}
-	return os.Rename(file+".new", file)
-}

@@ -59,7 +59,7 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer log.Close()
-	key, err := operatorKey(o)
+	key, where, err := operatorKey(o)
 	if err != nil {
 		return err
 	}
@@ -69,38 +69,48 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		return err
 	}
 	return sys.run(ctx, on, key, func() error {
-		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API     http://%s\n  admin   http://%s\n", on.public.Addr(), on.admin.Addr())
+		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API           %s\n  admin         %s\n  operator key  %s\n", address(on.public), address(on.admin), where)
 		return err
 	})
 }
 
-// operatorKey returns the operator's key: from ROLEWISE_OPERATOR_KEY, else from the file, which is made at the first
-// start, readable by its owner only.
-func operatorKey(o serveOptions) (string, error) {
-	if key := os.Getenv("ROLEWISE_OPERATOR_KEY"); key != "" {
-		return strongKey(key)
+// operatorKeyVariable names the variable of the environment that may hold the operator's key.
+const operatorKeyVariable = "ROLEWISE_OPERATOR_KEY"
+
+// operatorKey returns the operator's key and where it stands: in ROLEWISE_OPERATOR_KEY, else in the file, which is made
+// at the first start, readable by its owner only.
+func operatorKey(o serveOptions) (key, where string, err error) {
+	if key := os.Getenv(operatorKeyVariable); key != "" {
+		return key, operatorKeyVariable, strong(key, operatorKeyVariable)
 	}
 	file := o.operatorKeyFile
 	if file == "" {
 		file = filepath.Join(filepath.Dir(strings.TrimPrefix(o.eventstore, "sqlite:")), "operator.key")
 	}
-	key, err := os.ReadFile(file)
+	content, err := os.ReadFile(file)
 	if err == nil {
-		return strongKey(strings.TrimSpace(string(key)))
+		key = strings.TrimSpace(string(content))
+		return key, file, strong(key, file)
 	}
 	if !errors.Is(err, fs.ErrNotExist) || o.operatorKeyFile != "" {
-		return "", fmt.Errorf("read the operator's key: %w", err)
+		return "", "", fmt.Errorf("read the operator's key: %w", err)
 	}
-	made := "rwop_" + rand.Text() + rand.Text()
-	if err := os.WriteFile(file, []byte(made+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write the operator's key: %w", err)
+	key = newOperatorKey()
+	if err := replace(file, []byte(key+"\n")); err != nil {
+		return "", "", fmt.Errorf("write the operator's key: %w", err)
 	}
-	return made, nil
+	return key, file, nil
 }
 
-func strongKey(key string) (string, error) {
-	if len(key) < 32 {
-		return "", errors.New("the operator's key is too short to be safe; use at least 32 random characters")
+func newOperatorKey() string { return "rwop_" + rand.Text() + rand.Text() }
+
+// strong refuses an operator's key that could be guessed.
+func strong(key, where string) error {
+	switch {
+	case key == "":
+		return fmt.Errorf("the operator's key in %s is empty", where)
+	case len(key) < 32:
+		return fmt.Errorf("the operator's key in %s is too short to be safe; use at least 32 random characters", where)
 	}
-	return key, nil
+	return nil
 }

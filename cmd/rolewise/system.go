@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,8 +25,10 @@ type system struct {
 	log      *eventLog
 	models   readmodels.Store
 	commands *commands.Handler
+	queries  *readmodels.Queries
 	runner   *projections.Runner
 	logger   *slog.Logger
+	started  atomic.Bool                          // whether every read model has once reached the end of the log
 	pages    func(rest http.Handler) http.Handler // the dashboard around the API; nil: none
 }
 
@@ -38,17 +42,26 @@ func newSystem(ctx context.Context, log *eventLog, models readmodels.Store, logg
 	if err != nil {
 		return nil, err
 	}
-	return &system{log: log, models: models, commands: handler, runner: runner, logger: logger}, nil
+	info, err := log.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the log: %w", err)
+	}
+	queries := readmodels.NewQueries(models)
+	queries.Expect(info.Head)
+	return &system{log: log, models: models, commands: handler, queries: queries, runner: runner, logger: logger}, nil
 }
 
 // shutdown bounds how long requests in hand may take once the process was told to stop.
 const shutdown = 10 * time.Second
 
 // run serves until the context ends. ready is called when every projection has caught up with the log.
+//
+// The projections outlast the servers, since a request in hand may wait for them (SPEC OPS-7). The caller closes the
+// stores after both.
 func (s *system) run(ctx context.Context, on listeners, operatorKey string, ready func() error) error {
 	handler, err := api.New(api.Deps{
-		Commands: s.commands, Queries: readmodels.NewQueries(s.models), Events: s.log, OperatorKey: operatorKey,
-		BaseURL: "http://" + on.public.Addr().String(), About: about(), Logger: s.logger,
+		Commands: s.commands, Queries: s.queries, Events: s.log, OperatorKey: operatorKey,
+		BaseURL: address(on.public), About: about(), Logger: s.logger,
 	})
 	if err != nil {
 		return err
@@ -57,13 +70,21 @@ func (s *system) run(ctx context.Context, on listeners, operatorKey string, read
 		handler = s.pages(handler)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.runner.Run(ctx) })
-	group.Go(func() error { return serveHTTP(ctx, api.Server(handler, on.public.Addr().String()), on.public) })
-	group.Go(func() error { return serveHTTP(ctx, api.Server(s.admin(), on.admin.Addr().String()), on.admin) })
+	projecting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group.Go(func() error { return s.runner.Run(projecting) })
+	group.Go(func() error {
+		defer stop()
+		servers, ctx := errgroup.WithContext(ctx)
+		servers.Go(func() error { return serveHTTP(ctx, handler, on.public) })
+		servers.Go(func() error { return serveHTTP(ctx, s.admin(), on.admin) })
+		return servers.Wait()
+	})
 	group.Go(func() error {
 		if err := s.caughtUp(ctx); err != nil {
 			return err
 		}
+		s.started.Store(true)
 		return ready()
 	})
 	return group.Wait()
@@ -83,19 +104,33 @@ func (s *system) caughtUp(ctx context.Context) error {
 	return nil
 }
 
-func serveHTTP(ctx context.Context, server *http.Server, on net.Listener) error {
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
-		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			_ = server.Close() // requests that outlast the bound are cut off
-		}
-	})
-	defer stop()
-	if err := server.Serve(on); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", on.Addr(), err)
+// serveHTTP serves until the context ends or the listener fails, and returns when no request is in hand any more.
+// Those that outlast the bound on shutdown are cut off.
+func serveHTTP(ctx context.Context, handler http.Handler, on net.Listener) error {
+	server := api.Server(handler, on.Addr().String())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(on) }()
+	var failure error
+	select {
+	case err := <-ended:
+		failure = fmt.Errorf("serve %s: %w", on.Addr(), err)
+	case <-ctx.Done():
 	}
-	return nil
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
+	defer cancel()
+	if err := server.Shutdown(bound); err != nil {
+		_ = server.Close() // nobody is left to be told
+	}
+	return failure
+}
+
+// address is the URL under which a client on this machine reaches a listener: one that listens on every address is
+// reached at the loopback address.
+func address(on net.Listener) string {
+	if at, ok := on.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
+		return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(at.Port))
+	}
+	return "http://" + on.Addr().String()
 }
 
 // listeners are the ports of a process: that of the API, and that for its operators.

@@ -48,7 +48,8 @@ type Keys struct {
 
 type person struct{ plan, id string }
 
-// OpenKeys opens or creates the file of keys. A process that holds it keeps others out.
+// OpenKeys opens or creates the file of keys. A process that holds it keeps others out. Only the owner of the file may
+// read it: a new one is made so, and permissions that an older one gives to others are taken away.
 func OpenKeys(ctx context.Context, path string) (*Keys, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -56,6 +57,9 @@ func OpenKeys(ctx context.Context, path string) (*Keys, error) {
 	}
 	name := &url.URL{Scheme: "file", Path: absolute}
 	k := &Keys{path: path, cache: map[person]cipher.AEAD{}}
+	if err := createPrivate(absolute); err != nil {
+		return nil, k.explain(err)
+	}
 	if k.pool, err = sql.Open("sqlite", name.String()); err != nil {
 		return nil, k.explain(err)
 	}
@@ -109,6 +113,9 @@ func (k *Keys) prepare(ctx context.Context) error {
 	}
 	if tables > 0 && id != keysID {
 		return errors.New("it is the database of something else: choose another path")
+	}
+	if err := makePrivate(k.path); err != nil {
+		return err
 	}
 	for _, pragma := range []struct{ name, set, want string }{
 		{"locking_mode", "exclusive", "exclusive"},

@@ -65,7 +65,8 @@ const (
 )
 
 // Open opens or creates the event store in a file, whose folder must exist. Beside it lie FILE-wal and FILE-shm, which
-// belong to it, and FILE.lock, held as long as the store is open: a second process gets an error.
+// belong to it, and FILE.lock, held as long as the store is open: a second process gets an error. A new store can be
+// read by its owner alone; the mode of one that is there stays as it is.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	o := options{page: 512, readers: 8, checkpoint: 8192, recent: recentEvents}
 	for _, option := range opts {
@@ -90,6 +91,9 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 			err = errors.Join(err, s.lock.Close())
 		}
 	}()
+	if err := createPrivate(s.path); err != nil {
+		return err
+	}
 	db, err := connect(ctx, s.path, writerCache, inspect)
 	if err != nil {
 		return err
@@ -130,6 +134,17 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 		s.release = db.close()
 	})
 	return nil
+}
+
+// createPrivate makes an empty database, unless there is one, that only its owner may read; SQLite gives the files
+// beside it the same mode. Whatever stands in the way SQLite meets too, and tells better. A file that exists is not
+// even opened: to close it would drop the locks that SQLite holds on it in this process.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil
+	}
+	return f.Close()
 }
 
 // resolve makes a path absolute and follows links, so that one file has one lock.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
+	"time"
 
 	"rolewise/test/harness"
 )
@@ -82,6 +84,15 @@ func deref(l skillLine) any {
 	return []any{l, average}
 }
 
+// twoWeeksAfter is when a retake makes sense.
+func twoWeeksAfter(t *testing.T, moment string) string {
+	at, err := time.Parse(time.RFC3339, moment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.AddDate(0, 0, 14).Format(time.RFC3339)
+}
+
 func (s *script) finalMembers() {
 	measured := func(levels ...string) []memberSkill { // level and time, one after the other, in the order of the role
 		names := []string{"Critical Thinking", "Active Listening", "Reading Comprehension", "Intuit QuickBooks", "Microsoft Access", "Microsoft Excel", "Microsoft Outlook"}
@@ -89,50 +100,50 @@ func (s *script) finalMembers() {
 		for i, skill := range []string{thinking, listening, reading, quickbooks, access, excel, outlook} {
 			cell := memberSkill{Skill: skill, Name: names[i], Required: i < 3}
 			if 2*i < len(levels) && levels[2*i] != "" {
-				cell.Level, cell.MeasuredAt = &levels[2*i], &levels[2*i+1]
+				cell.Level, cell.MeasuredAt, cell.NextRetake = &levels[2*i], &levels[2*i+1], ptr(twoWeeksAfter(s.t, levels[2*i+1]))
 			}
 			all = append(all, cell)
 		}
 		return all
 	}
 	want := []memberLine{
-		{dana, `=Dana "D", Jr.`, "dana@north.example", []string{tax}, []string{"team:" + tax}, "in_progress", ptr("beginner"), nil, 0, 3, ptr(day(3, 8)),
+		{dana, `=Dana "D", Jr.`, "dana@north.example", []string{tax}, []string{"team:" + tax}, "in_progress", ptr("beginner"), nil, 0, 3, ptr(day(3, 8)), 1, "all_required.v1",
 			measured("", "", "", "", "", "", "", "", "", "", "average", day(3, 8))},
-		{ada, "Ada Lovelace", "ada@north.example", []string{}, []string{"direct"}, "completed", ptr("mid"), ptr("mid"), 3, 3, ptr(day(3, 3)),
+		{ada, "Ada Lovelace", "ada@north.example", []string{}, []string{"direct"}, "completed", ptr("mid"), ptr("mid"), 3, 3, ptr(day(3, 3)), 1, "all_required.v1",
 			measured("average", day(3, 3), "above_average", day(3, 1), "above_average", day(3, 2))},
-		{cem, "Cem Öz", "cem@north.example", []string{tax}, []string{"team:" + tax}, "in_progress", nil, nil, 1, 3, ptr(day(3, 7)),
+		{cem, "Cem Öz", "cem@north.example", []string{tax}, []string{"team:" + tax}, "in_progress", nil, nil, 1, 3, ptr(day(3, 7)), 1, "all_required.v1",
 			measured("emerging", day(3, 7))},
-		{eve, "Eve Ember", "eve@north.example", []string{east}, []string{}, "completed", ptr("entry"), ptr("beginner"), 3, 3, ptr(day(3, 11)),
+		{eve, "Eve Ember", "eve@north.example", []string{east}, []string{}, "completed", ptr("entry"), ptr("beginner"), 3, 3, ptr(day(3, 11)), 1, "all_required.v1",
 			measured("emerging", day(3, 9), "emerging", day(3, 10), "emerging", day(3, 11))},
 	}
 	path := "/analytics/roles/" + adviser + "/members"
 	list := harness.Decode[harness.List[memberLine]](s.t, s.get(s.last, path))
 	same(s.t, "ANA-3 members", plain(s, list.Items), plain(s, want))
 
-	columns := strings.Fields("member name email teams paths state selected_level level required_done required_total last_measured")
+	columns := strings.Fields("member name email teams paths state selected_level level required_done required_total last_measured version rule")
 	rows := [][]string{
-		{dana, `'=Dana "D", Jr.`, "dana@north.example", tax, "team:" + tax, "in_progress", "beginner", "", "0", "3", day(3, 8)},
-		{ada, "Ada Lovelace", "ada@north.example", "", "direct", "completed", "mid", "mid", "3", "3", day(3, 3)},
-		{cem, "Cem Öz", "cem@north.example", tax, "team:" + tax, "in_progress", "", "", "1", "3", day(3, 7)},
-		{eve, "Eve Ember", "eve@north.example", east, "", "completed", "entry", "beginner", "3", "3", day(3, 11)},
+		{dana, `'=Dana "D", Jr.`, "dana@north.example", tax, "team:" + tax, "in_progress", "beginner", "", "0", "3", day(3, 8), "1", "all_required.v1"},
+		{ada, "Ada Lovelace", "ada@north.example", "", "direct", "completed", "mid", "mid", "3", "3", day(3, 3), "1", "all_required.v1"},
+		{cem, "Cem Öz", "cem@north.example", tax, "team:" + tax, "in_progress", "", "", "1", "3", day(3, 7), "1", "all_required.v1"},
+		{eve, "Eve Ember", "eve@north.example", east, "", "completed", "entry", "beginner", "3", "3", day(3, 11), "1", "all_required.v1"},
 	}
 	readCSV(s.t, s.get(s.last, path, "format", "csv")).want(s.t, "ANA-8 members", columns, rows...)
 
 	var bySkill [][]string
 	for i, member := range want {
 		for _, cell := range member.Skills {
-			row := append(slices.Clone(rows[i]), cell.Skill, cell.Name, "false", "", "")
+			row := append(slices.Clone(rows[i]), cell.Skill, cell.Name, "false", "", "", "false", "")
 			if cell.Required {
-				row[len(row)-3] = "true"
+				row[len(row)-5] = "true"
 			}
 			if cell.Level != nil {
-				row[len(row)-2], row[len(row)-1] = *cell.Level, *cell.MeasuredAt
+				row[len(row)-4], row[len(row)-3], row[len(row)-1] = *cell.Level, *cell.MeasuredAt, *cell.NextRetake
 			}
 			bySkill = append(bySkill, row)
 		}
 	}
 	readCSV(s.t, s.get(s.last, path, "format", "csv", "rows", "skills")).want(s.t, "ANA-8 skills of members",
-		append(columns, "skills_skill", "skills_name", "skills_required", "skills_level", "skills_measured_at"), bySkill...)
+		append(columns, "skills_skill", "skills_name", "skills_required", "skills_level", "skills_measured_at", "skills_stale", "skills_next_retake"), bySkill...)
 
 	var paged []memberLine // the same, page by page
 	cursor := []string{}

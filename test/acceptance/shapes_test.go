@@ -64,6 +64,8 @@ type (
 		Required   bool    `json:"required"`
 		Level      *string `json:"level"`
 		MeasuredAt *string `json:"measured_at"`
+		Stale      bool    `json:"stale"`
+		NextRetake *string `json:"next_retake"`
 	}
 	memberLine struct {
 		Member        string        `json:"member"`
@@ -77,6 +79,8 @@ type (
 		RequiredDone  int           `json:"required_done"`
 		RequiredTotal int           `json:"required_total"`
 		LastMeasured  *string       `json:"last_measured"`
+		Version       int           `json:"version"`
+		Rule          string        `json:"rule"`
 		Skills        []memberSkill `json:"skills"`
 	}
 	roleSkill struct {
