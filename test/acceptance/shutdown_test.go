@@ -50,7 +50,7 @@ func TestShutdown(t *testing.T) {
 	client.Base = server.URL
 	assigned := 0
 	for _, event := range client.Events(t, north) {
-		if event.Type == "MemberAssignedToRole" || event.Type == "RoleAssigned" {
+		if event.Type == "MemberAssigned" {
 			assigned++
 		}
 	}
