@@ -94,6 +94,21 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+func TestAccessRolesAreSettings(t *testing.T) {
+	r := newRig(t)
+	r.fixture("acme")
+	invite := commands.InviteMember{Name: "Ada", Email: "ada-the-owner@acme.example", AccessRole: "owner"}
+	req := request("acme", invite, "")
+	req.Principal = as("acme", "write")
+	t.Run("ACC-1 a key that may invite makes nobody an owner", func(t *testing.T) {
+		r.on(t, r.store).refused(req, invite, domain.Forbidden, "not_permitted", "")
+	})
+	t.Run("ACC-1 one that may do everything does", func(t *testing.T) {
+		req.Principal = as("acme", "*")
+		equal(t, "events", r.handle(req, invite).Events, []string{"MemberInvited"})
+	})
+}
+
 func TestActingForAMember(t *testing.T) {
 	r := newRig(t)
 	f := r.fixture("acme")
