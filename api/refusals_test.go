@@ -60,7 +60,7 @@ func TestRefusedCommands(t *testing.T) {
 		{"ROL-4 hidden characters", "create-role", `{"title":"a\u202eb"}`, 422, "invalid_text", "/title"},
 		{"ROL-4 id", "create-role", `{"title":"Abc","role":"x"}`, 422, "invalid_id", "/role"},
 		{"ROL-4 id that is taken", "create-role", `{"title":"Abc","role":"` + uid(3) + `"}`, 409, "role_exists", ""},
-		{"ROL-5 publishing needs a required skill", "publish-role", `{"role":"` + uid(3) + `"}`, 409, "no_required_skill", ""},
+		{"ROL-5 publishing needs a required skill", "publish-role", `{"role":"` + uid(3) + `"}`, 409, "no_required_skill", "/role"},
 		{"unknown object", "rename-role", `{"role":"` + uid(9) + `","title":"Abc"}`, 404, "role_not_found", ""},
 		{"unknown object by impossible id", "rename-role", `{"role":"` + strings.Repeat("x", 2000) + `","title":"Abc"}`, 404, "role_not_found", ""},
 		{"MEM-1 e-mail twice", "invite-member", `{"name":"Eve","email":"ADA@example.org"}`, 409, "email_taken", "/email"},

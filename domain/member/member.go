@@ -218,7 +218,7 @@ func decideJoin(s State, c Join) ([]Event, error) {
 	case in && current == c.Membership.TeamRole:
 		return nil, nil
 	case in:
-		return nil, domain.Conflictf("already_in_team", "the member is in this team in another team role; change-team-role changes it")
+		return nil, domain.Conflictf("already_in_team", "the member is in this team in another team role; change-team-role changes it").At("/team")
 	}
 	return []Event{TeamMemberAdded{Member: c.Member, Team: c.Membership.Team, TeamRole: c.Membership.TeamRole}}, nil
 }

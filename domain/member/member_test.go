@@ -228,7 +228,7 @@ func TestTeamRoles(t *testing.T) {
 			Name:    "MEM-3 join twice in another team role",
 			Given:   invited(added(sales, member.Plain)),
 			When:    join(in(sales, member.Manager)),
-			Refused: decidertest.Conflict("already_in_team", ""),
+			Refused: decidertest.Conflict("already_in_team", "/team"),
 		},
 		{
 			Name:  "MEM-3 join again after leaving",

@@ -151,7 +151,7 @@ func decide(s State, c Command) ([]Event, error) {
 
 func decideCreate(s State, c Create) ([]Event, error) {
 	if s.Exists {
-		return nil, domain.Conflictf("plan_exists", "there is a plan of this id already")
+		return nil, domain.Conflictf("plan_exists", "there is a plan of this id already").At("/plan")
 	}
 	if err := CheckID(c.Plan); err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func TestCreate(t *testing.T) {
 			Name:    "PLN-1 create twice",
 			Given:   of(plan.Starter),
 			When:    create(func(*plan.Create) {}),
-			Refused: decidertest.Conflict("plan_exists", ""),
+			Refused: decidertest.Conflict("plan_exists", "/plan"),
 		},
 		{
 			Name:    "PLN-1 create with a wrong id",

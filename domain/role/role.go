@@ -198,7 +198,7 @@ func decidePublish(s State, c Publish) ([]Event, error) {
 		return nil, domain.Invalidf("/on_publish", "invalid_on_publish", "must be re_evaluate or grandfather")
 	}
 	if !slices.ContainsFunc(s.Draft.Skills, func(k Skill) bool { return k.Required }) {
-		return nil, domain.Conflictf("no_required_skill", "a role needs at least one required skill to be published")
+		return nil, domain.Conflictf("no_required_skill", "a role needs at least one required skill to be published").At("/role")
 	}
 	if s.Published() && s.Draft.equal(s.InForce) {
 		return nil, nil

@@ -154,7 +154,7 @@ func TestPublish(t *testing.T) {
 	renamed := role.RoleRenamed{Role: engineer, Title: "Developer"}
 	described := role.RoleDescribed{Role: engineer, Description: "Builds.", Responsibilities: []string{"Code"}}
 	full := role.Content{Title: "Engineer", Description: "Builds.", Responsibilities: []string{"Code"}, Skills: first.Skills}
-	required := decidertest.Conflict("no_required_skill", "")
+	required := decidertest.Conflict("no_required_skill", "/role")
 	decidertest.Run(t, role.Decider, []test{
 		{Name: "ROL-8 publish the first version", Given: created(added(golang, true)), When: publish(""), Then: []event{version(1, role.ReEvaluate, first)}},
 		{Name: "ROL-8 publish with re-evaluation", Given: created(added(golang, true)), When: publish("re_evaluate"), Then: []event{version(1, role.ReEvaluate, first)}},

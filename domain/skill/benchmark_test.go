@@ -48,7 +48,7 @@ func TestPublishBenchmark(t *testing.T) {
 		},
 		{Name: "SKL-3 publish for a role that is not there", Given: defined(), When: forRole(engineer, false), Refused: decidertest.Missing("role_not_found", "/role")},
 		{Name: "SKL-3 publish for no skill", When: publish(low), Refused: decidertest.Missing("skill_not_found", "/skill")},
-		{Name: "SKL-3 publish for a retired skill", Given: defined(retired), When: publish(low), Refused: decidertest.Conflict("skill_retired", "")},
+		{Name: "SKL-3 publish for a retired skill", Given: defined(retired), When: publish(low), Refused: decidertest.Conflict("skill_retired", "/skill")},
 		{Name: "SKL-3 a threshold below 0", Given: defined(), When: publish(skill.Thresholds{-1, 1, 2}), Refused: invalid("out_of_range", "/thresholds/0")},
 		{Name: "SKL-3 a threshold above 300", Given: defined(), When: publish(skill.Thresholds{1, 2, 301}), Refused: invalid("out_of_range", "/thresholds/2")},
 		{Name: "SKL-3 two thresholds equal", Given: defined(), When: publish(skill.Thresholds{1, 1, 2}), Refused: invalid("not_rising", "/thresholds/1")},

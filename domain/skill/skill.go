@@ -139,7 +139,7 @@ func decide(s State, c Command) ([]Event, error) {
 		case Validated:
 			return nil, nil
 		case Retired:
-			return nil, domain.Conflictf("skill_retired", "a retired skill cannot be validated")
+			return nil, domain.Conflictf("skill_retired", "a retired skill cannot be validated").At("/skill")
 		}
 		return []Event{SkillValidated(c)}, nil
 	case Retire:
@@ -198,7 +198,7 @@ func (c Define) check() error {
 
 func decideBenchmark(s State, c PublishBenchmark) ([]Event, error) {
 	if s.Status == Retired {
-		return nil, domain.Conflictf("skill_retired", "a retired skill gets no benchmark")
+		return nil, domain.Conflictf("skill_retired", "a retired skill gets no benchmark").At("/skill")
 	}
 	if c.Role != "" && !c.RoleExists {
 		return nil, domain.Missing("role").At("/role")

@@ -116,7 +116,7 @@ func TestLife(t *testing.T) {
 		{Name: "SKL-2 validate from beta", Given: defined(), When: validate, Then: []event{validated}},
 		{Name: "SKL-2 validate twice", Given: defined(validated), When: validate},
 		{Name: "SKL-2 validate what was defined as validated", Given: []event{skill.SkillDefined{Skill: golang, Name: "Go", State: "validated"}}, When: validate},
-		{Name: "SKL-2 validate a retired skill", Given: defined(retired), When: validate, Refused: decidertest.Conflict("skill_retired", "")},
+		{Name: "SKL-2 validate a retired skill", Given: defined(retired), When: validate, Refused: decidertest.Conflict("skill_retired", "/skill")},
 		{Name: "SKL-2 validate no skill", When: validate, Refused: missing},
 		{Name: "SKL-2 retire from beta", Given: defined(), When: retire, Then: []event{retired}},
 		{Name: "SKL-2 retire when validated", Given: defined(validated), When: retire, Then: []event{retired}},
