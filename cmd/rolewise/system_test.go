@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rolewise/commands"
+	"rolewise/eventstore"
 	"rolewise/readmodels"
 )
 
@@ -204,5 +206,49 @@ func TestCreateEmptyAgain(t *testing.T) {
 	after, err := sys.log.Info(t.Context())
 	if err != nil || after.Head != before.Head {
 		t.Errorf("a second start writes: from %s to %s, %v", before.Head, after.Head, err)
+	}
+}
+
+// cutOff is a log that is lost after the plan's own stream is written.
+type cutOff struct{ eventstore.Store }
+
+var errCutOff = errors.New("cut off")
+
+func (c cutOff) Append(ctx context.Context, stream eventstore.StreamID, expected eventstore.Revision, all ...eventstore.Event) (eventstore.Position, error) {
+	if stream.Category == "member" {
+		return 0, errCutOff
+	}
+	return c.Store.Append(ctx, stream, expected, all...)
+}
+
+func TestCreateEmptyAfterACrash(t *testing.T) {
+	log, err := openLog(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	whole := log.Store
+	log.Store = cutOff{whole}
+	if err := createEmpty(t.Context(), log); !errors.Is(err, errCutOff) {
+		t.Fatalf("not cut off: %v", err)
+	}
+	log.Store = whole
+	if err := createEmpty(t.Context(), log); err != nil {
+		t.Fatal(err)
+	}
+	state, err := commands.New(log, time.Now, log.emailKey).Plan(t.Context(), emptyPlan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := eventstore.StreamID{Category: "member", Plan: string(emptyPlan), ID: string(state.Owner)}
+	events := 0
+	for _, err := range whole.Read(t.Context(), owner, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events++
+	}
+	if events == 0 {
+		t.Error("the plan has no owner after the second start")
 	}
 }
