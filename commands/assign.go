@@ -235,14 +235,17 @@ func refusals(items []*bulkItem) error {
 	return errors.Join(all...)
 }
 
-// sum answers for all items: stream and revision are those of the item appended last, and the position is its too.
+// sum answers for all items. Stream, revision and position are those of the item that this command appended last; if it
+// changed nothing, of the unchanged item that stands last. What others appended meanwhile is not this command's.
 func (w *work) sum(items []*bulkItem) (Answer, error) {
 	total := Answer{Events: []string{}}
 	var last eventstore.Position
 	for _, item := range items {
 		total.Items = append(total.Items, item.Item)
 		total.Events = append(total.Events, item.answer.Events...)
-		if item.answer.Position == "" {
+	}
+	for _, item := range items {
+		if item.answer.Position == "" || (len(total.Events) > 0 && len(item.answer.Events) == 0) {
 			continue
 		}
 		position, err := eventstore.ParsePosition(item.answer.Position)

@@ -70,6 +70,35 @@ func TestBulk(t *testing.T) {
 			t.Errorf("appended %v", r.types(before))
 		}
 	})
+	t.Run("ASG-5 the position is that of the command's own last event, whatever others append meanwhile", func(t *testing.T) {
+		other := r.on(t, r.store)
+		role := domain.RoleID(other.do("acme", commands.DuplicateRole{Source: f.role, Title: "Overtaken"}).ID)
+		other.do("acme", commands.PublishRole{Role: role})
+		before := other.head()
+		// The guest is looked at only after the member was assigned, and after another command assigned the guest.
+		store := &hooked{Store: r.store}
+		store.read = firstOf("assignment", string(f.guest), func() {
+			own := eventstore.Filter{Prefixes: []string{"assignment-acme." + string(f.member)}}
+			for page, err := range r.store.Follow(t.Context(), before, own) {
+				if err != nil {
+					t.Error(err)
+				}
+				if err != nil || len(page.Events) > 0 {
+					break
+				}
+			}
+			other.do("acme", commands.AssignRole{Role: role, Members: members(f.guest)})
+		})
+		answer := r.on(t, store).do("acme", commands.AssignRole{Role: role, Members: members(f.member, f.guest)})
+		if answer.Items[0].Status != "done" || answer.Items[1].Status != "unchanged" || answer.Stream != "assignment-acme."+string(f.member) {
+			t.Errorf("%+v", answer)
+		}
+		for _, e := range other.events(before) {
+			if e.Stream.ID == string(f.member) && e.Position.String() != answer.Position {
+				t.Errorf("position %s, want that of the member's assignment, %s", answer.Position, e.Position)
+			}
+		}
+	})
 	t.Run("ASG-5 partial: each item stands for itself", func(t *testing.T) {
 		r := r.on(t, r.store)
 		before := r.head()
@@ -284,4 +313,14 @@ func TestMeasurements(t *testing.T) {
 		c.Session, c.MeasuredAt = "later", c.MeasuredAt.Add(time.Nanosecond)
 		r.refused(request("acme", c, ""), c, domain.Invalid, "time_in_future", "/measured_at")
 	})
+}
+
+// firstOf is first for one stream of a category.
+func firstOf(category, id string, do func()) func(eventstore.StreamID) {
+	hook := first(category, do)
+	return func(stream eventstore.StreamID) {
+		if stream.ID == id {
+			hook(stream)
+		}
+	}
 }
