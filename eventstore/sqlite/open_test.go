@@ -90,17 +90,17 @@ func TestOpenInTrouble(t *testing.T) {
 	})
 	t.Run("another program's", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "events.db")
-		run(t, path, "CREATE TABLE songs (title TEXT)")
+		execute(t, path, "CREATE TABLE songs (title TEXT)")
 		refused(t, path, "another program: choose another path")
 	})
 	t.Run("a newer release's", func(t *testing.T) {
 		path := filled(t, 1)
-		run(t, path, "PRAGMA user_version = 1000")
+		execute(t, path, "PRAGMA user_version = 1000")
 		refused(t, path, "newer release (schema 1000")
 	})
 	t.Run("without identity", func(t *testing.T) {
 		path := filled(t, 1)
-		run(t, path, "DELETE FROM meta")
+		execute(t, path, "DELETE FROM meta")
 		refused(t, path, "restore a backup")
 	})
 	t.Run("locked", func(t *testing.T) {
@@ -129,8 +129,8 @@ func TestOpenInTrouble(t *testing.T) {
 	})
 }
 
-// run executes SQL on a file, as another program would.
-func run(t *testing.T, path, query string) {
+// execute runs SQL on a file, as another program would.
+func execute(t *testing.T, path, query string) {
 	t.Helper()
 	c, err := connect(t.Context(), path, readerCache, nil)
 	if err != nil {

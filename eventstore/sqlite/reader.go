@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -117,6 +118,31 @@ func (n *names) stream(c connection, number int64) (eventstore.StreamID, error) 
 	return id, err
 }
 
+// prefetchFrom is from how many unknown streams on one query for all of them is worth it.
+const prefetchFrom = 8
+
+// prefetch learns the names of the streams that a page has and that are not known yet.
+func (n *names) prefetch(c connection, page []numbers) error {
+	var unknown []int64
+	for _, number := range page {
+		if _, ok := n.streams.get(number.stream); !ok {
+			unknown = append(unknown, number.stream)
+		}
+	}
+	if len(unknown) < prefetchFrom {
+		return nil
+	}
+	slices.Sort(unknown)
+	unknown = slices.Compact(unknown)
+	return c.query("SELECT id, name FROM streams WHERE id IN (SELECT value FROM json_each(?))", func(r row) error {
+		id, err := eventstore.ParseStreamID(r.text(1))
+		if err == nil {
+			n.streams.put(r.int(0), id)
+		}
+		return err
+	}, "["+list(unknown)+"]")
+}
+
 // kind returns the name of an event type.
 func (n *names) kind(c connection, number int64) (string, error) {
 	if name, ok := n.types.get(number); ok {
@@ -199,6 +225,9 @@ func (r *rows) add(row row) error {
 
 // named fills in the names of streams and types.
 func (r *rows) named(c connection, n *names) (err error) {
+	if err := n.prefetch(c, r.numbers); err != nil {
+		return err
+	}
 	var seen numbers
 	for i, number := range r.numbers {
 		e := &r.events[i]
@@ -217,16 +246,32 @@ func (r *rows) named(c connection, n *names) (err error) {
 	return nil
 }
 
-// readPage returns the next events of one stream, and whether there may be more.
+// readPage returns the next events of one stream, and whether there may be more. Memory is asked before the index,
+// into which events move: what is no longer here is there.
 func (s *Store) readPage(ctx context.Context, stream eventstore.StreamID, from eventstore.Revision) ([]eventstore.Recorded, bool, error) {
+	if head, ok := s.writer.streams.get(stream); ok && from > head.revision {
+		return nil, false, nil // the writer's knowledge is at no time older than what was acknowledged
+	}
 	rows := newRows(ctx, s.page)
 	err := s.pool.with(ctx, func(c connection) error {
 		number, found, err := s.names.number(c, stream)
 		if err != nil || !found {
 			return err
 		}
-		err = c.query("SELECT "+columns+" FROM events e WHERE e.stream = ? AND e.revision >= ? ORDER BY e.revision",
-			rows.add, number, int64(from))
+		recent := s.backlog.of(number, from)
+		if len(recent) == 0 || recent[0].revision > int64(from) {
+			err = c.query("SELECT "+columns+" FROM by_stream i CROSS JOIN events e ON e.position = i.position"+
+				" WHERE i.stream = ? AND i.revision >= ? ORDER BY i.revision", rows.add, number, int64(from))
+		}
+		for _, p := range recent {
+			if rows.cut || err != nil {
+				break
+			}
+			if p.revision < int64(from)+int64(len(rows.events)) {
+				continue // the index had it already
+			}
+			err = c.query("SELECT "+columns+" FROM events e WHERE e.position = ?", rows.add, p.position)
+		}
 		if err != nil {
 			return err
 		}

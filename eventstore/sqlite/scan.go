@@ -106,7 +106,8 @@ func (s *scan) log(c connection, rows *rows, after, head eventstore.Position) (e
 	return through, err
 }
 
-// plan reads from the log of one plan between two positions and returns how far it came. Other plans are not touched.
+// plan reads from the log of one plan between two positions and returns how far it came. Other plans are not touched,
+// but for the end of the log, which the index does not have yet.
 func (s *scan) plan(c connection, rows *rows, name string, after, head eventstore.Position) (eventstore.Position, error) {
 	where, none, err := s.condition(c)
 	if err != nil || none {
@@ -116,7 +117,15 @@ func (s *scan) plan(c connection, rows *rows, name string, after, head eventstor
 	if err != nil || !found {
 		return head, err
 	}
-	last, _, err := one(c, "SELECT max(plan_seq) FROM events WHERE plan = ?", plan)
+	indexed, err := indexedThrough(c)
+	if err != nil {
+		return 0, err
+	}
+	if int64(after) >= indexed {
+		return s.unindexed(c, rows, plan, where, after, head)
+	}
+	head = min(head, eventstore.Position(indexed))
+	last, _, err := one(c, "SELECT max(plan_seq) FROM by_plan WHERE plan = ?", plan)
 	if err != nil {
 		return 0, err
 	}
@@ -128,15 +137,15 @@ func (s *scan) plan(c connection, rows *rows, name string, after, head eventstor
 	end, through := last, head
 	if s.filtered && end > s.sequence+stride {
 		end = s.sequence + stride
-		place, err := place(c, plan, end)
+		place, err := placeOf(c, plan, end)
 		if err != nil {
 			return 0, err
 		}
 		through = min(head, place)
 	}
 	args := append([]any{plan, s.sequence, end, int64(through)}, s.args...)
-	err = c.query("SELECT "+columns+" FROM events e INDEXED BY events_by_plan"+s.join+
-		" WHERE e.plan = ? AND e.plan_seq > ? AND e.plan_seq <= ? AND e.position <= ?"+where+" ORDER BY e.plan_seq",
+	err = c.query("SELECT "+columns+" FROM by_plan i CROSS JOIN events e ON e.position = i.position"+s.join+
+		" WHERE i.plan = ? AND i.plan_seq > ? AND i.plan_seq <= ? AND i.position <= ?"+where+" ORDER BY i.plan_seq",
 		rows.add, args...)
 	if rows.cut {
 		through = rows.events[len(rows.events)-1].Position
@@ -151,22 +160,33 @@ func (s *scan) plan(c connection, rows *rows, name string, after, head eventstor
 	return through, err
 }
 
+// unindexed reads from the part of the log that the indexes do not have yet, which is short.
+func (s *scan) unindexed(c connection, rows *rows, plan int64, where string, after, head eventstore.Position) (eventstore.Position, error) {
+	args := append([]any{int64(after), int64(head), plan}, s.args...)
+	err := c.query("SELECT "+columns+" FROM events e"+s.join+
+		" WHERE e.position > ? AND e.position <= ? AND e.plan = ?"+where+" ORDER BY e.position", rows.add, args...)
+	if rows.cut {
+		head = rows.events[len(rows.events)-1].Position
+	}
+	return head, err
+}
+
 // seek returns the plan_seq of a plan's last event at or before a position.
 func seek(c connection, plan, last int64, p eventstore.Position) (sequence int64, err error) {
 	if p == 0 {
 		return 0, nil
 	}
 	found := sort.Search(int(last), func(i int) bool {
-		at, failure := place(c, plan, int64(i)+1)
+		at, failure := placeOf(c, plan, int64(i)+1)
 		err = errors.Join(err, failure)
 		return at > p
 	})
 	return int64(found), err
 }
 
-// place returns the position of an event of a plan.
-func place(c connection, plan, sequence int64) (eventstore.Position, error) {
-	at, found, err := one(c, "SELECT position FROM events WHERE plan = ? AND plan_seq = ?", plan, sequence)
+// placeOf returns the position of an event of a plan.
+func placeOf(c connection, plan, sequence int64) (eventstore.Position, error) {
+	at, found, err := one(c, "SELECT position FROM by_plan WHERE plan = ? AND plan_seq = ?", plan, sequence)
 	if err == nil && !found {
 		err = errDangling
 	}

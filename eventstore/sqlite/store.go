@@ -19,14 +19,15 @@ import (
 //
 // The bytes of events that Read and Follow yield may be shared with other readers: they must not be changed.
 type Store struct {
-	path   string
-	info   eventstore.Info // its Head is that of the opening
-	page   int
-	lock   *os.File
-	tail   *tail
-	writer *writer
-	pool   *pool
-	names  *names
+	path    string
+	info    eventstore.Info // its Head is that of the opening
+	page    int
+	lock    *os.File
+	tail    *tail
+	backlog *backlog
+	writer  *writer
+	pool    *pool
+	names   *names
 
 	enqueue sync.RWMutex // held for reading while a request is on its way into the writer's channel
 	ending  bool         // under enqueue
@@ -44,7 +45,9 @@ type options struct {
 	page       int
 	readers    int
 	checkpoint int
-	recent     int                         // events kept in memory for followers at the head
+	recent     int // events kept in memory for followers at the head
+	run        int // events after which the indexes are written
+	unsafe     bool
 	wrap       func(connection) connection // around the writer's, for tests of failing disks; nil: none
 }
 
@@ -58,6 +61,10 @@ func Readers(connections int) Option { return func(o *options) { o.readers = max
 // beside the commits; default 8,192.
 func CheckpointAfter(pages int) Option { return func(o *options) { o.checkpoint = max(1, pages) } }
 
+// UnsafeSynchronousNormal lets a commit be acknowledged before it is on the disk. Events are lost when the power goes:
+// it is there for tests that prove that they would see such a loss.
+func UnsafeSynchronousNormal() Option { return func(o *options) { o.unsafe = true } }
+
 // Sizes of the page caches in KiB, negative as SQLite wants it.
 const (
 	writerCache = -64 << 10
@@ -65,10 +72,12 @@ const (
 )
 
 // Open opens or creates the event store in a file, whose folder must exist. Beside it lie FILE-wal and FILE-shm, which
-// belong to it, and FILE.lock, held as long as the store is open: a second process gets an error. A new store can be
-// read by its owner alone; the mode of one that is there stays as it is.
+// belong to it, FILE.head, which says how far the log goes, and FILE.lock, held as long as the store is open: a second
+// process gets an error. A new store can be read by its owner alone; the mode of one that is there stays as it is.
+//
+// A database that does not reach its head is refused with a *DamageError: events that were acknowledged are missing.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	o := options{page: 512, readers: 8, checkpoint: 8192, recent: recentEvents}
+	o := options{page: 512, readers: 8, checkpoint: 8192, recent: recentEvents, run: runLength}
 	for _, option := range opts {
 		option(&o)
 	}
@@ -91,25 +100,38 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 			err = errors.Join(err, s.lock.Close())
 		}
 	}()
+	file, head, err := findHead(s.path)
+	if err != nil {
+		return err
+	}
 	if err := createPrivate(s.path); err != nil {
 		return err
 	}
 	db, err := connect(ctx, s.path, writerCache, inspect)
 	if err != nil {
-		return err
+		return errors.Join(err, file.close())
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, db.close())
+			err = errors.Join(err, db.close(), file.close())
 		}
 	}()
-	if err := migrate(db); err != nil {
+	before, err := migrate(db)
+	if err != nil {
 		return err
 	}
 	if s.info, err = identity(db); err != nil {
 		return err
 	}
-	s.tail = newTail(s.info.Head, o.recent)
+	if file, head, err = settle(db, s.path, s.info, before, file, head); err != nil {
+		return err
+	}
+	if o.unsafe {
+		if err := db.exec("PRAGMA synchronous = normal"); err != nil {
+			return err
+		}
+	}
+	s.tail = newTail(head.Position, o.recent)
 	moves, err := newCheckpointer(ctx, s.path, o.checkpoint)
 	if err != nil {
 		return err
@@ -118,9 +140,11 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	if o.wrap != nil {
 		writing = o.wrap(db)
 	}
-	if s.writer, err = newWriter(s.path, writing, s.tail, moves); err != nil {
+	s.backlog = newBacklog()
+	if s.writer, err = newWriter(s.path, writing, head, file, s.tail, s.backlog, moves); err != nil {
 		return errors.Join(err, moves.db.close())
 	}
+	s.writer.index.length = o.run
 	s.pool = newPool(s.path, o.readers, s.closed)
 	checkpointing := make(chan struct{})
 	go func() {
@@ -131,7 +155,7 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 		s.writer.run()
 		close(moves.stopped)
 		<-checkpointing
-		s.release = db.close()
+		s.release = errors.Join(db.close(), file.close())
 	})
 	return nil
 }

@@ -37,5 +37,17 @@ func TestContract(t *testing.T) {
 	}
 	t.Run("as configured by default", contract())
 	t.Run("nothing from memory", contract(func(o *options) { o.recent = 0 }))
+	t.Run("indexes at once", contract(indexAfter(1), func(o *options) { o.recent = 0 }))
+	t.Run("indexes after a few events", contract(indexAfter(7), func(o *options) { o.recent = 0 }))
 	t.Run("one reader, small pages, eager checkpoints", contract(Readers(1), PageSize(3), CheckpointAfter(1)))
 }
+
+// forget empties the memory of recent events, so that followers read the database.
+func forget(s *Store) {
+	s.tail.mu.Lock()
+	defer s.tail.mu.Unlock()
+	s.tail.recent, s.tail.bytes, s.tail.floor = nil, 0, s.tail.head
+}
+
+// indexAfter sets after how many events the indexes are written.
+func indexAfter(events int) Option { return func(o *options) { o.run = events } }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"sort"
 	"sync"
 
 	"rolewise/eventstore"
@@ -16,14 +17,15 @@ const (
 type tail struct {
 	mu      sync.Mutex
 	head    eventstore.Position
-	recent  []eventstore.Recorded // without gaps, the last one at head; elements are never changed
+	floor   eventstore.Position   // every event after it is in recent
+	recent  []eventstore.Recorded // the last one at head; elements are never changed
 	bytes   int
 	most    int           // events
 	changed chan struct{} // closed by the next publish
 }
 
 func newTail(head eventstore.Position, most int) *tail {
-	return &tail{head: head, most: most, changed: make(chan struct{})}
+	return &tail{head: head, floor: head, most: most, changed: make(chan struct{})}
 }
 
 // publish makes committed events known and wakes every follower.
@@ -41,6 +43,7 @@ func (t *tail) publish(events []eventstore.Recorded) {
 	surplus := 0
 	for len(t.recent)-surplus > t.most || t.bytes > recentBytes {
 		t.bytes -= weight(&t.recent[surplus])
+		t.floor = t.recent[surplus].Position
 		surplus++
 	}
 	// The front is let go with the array under it, as soon as append needs a larger one.
@@ -60,11 +63,11 @@ func (t *tail) state() (eventstore.Position, <-chan struct{}) {
 func (t *tail) after(p eventstore.Position) (events []eventstore.Recorded, head eventstore.Position, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	missing := int(t.head - p)
-	if missing > len(t.recent) {
+	if p < t.floor {
 		return nil, t.head, false
 	}
-	return t.recent[len(t.recent)-missing:], t.head, true
+	first := sort.Search(len(t.recent), func(i int) bool { return t.recent[i].Position > p })
+	return t.recent[first:], t.head, true
 }
 
 // weight is about what an event takes in memory, in bytes.

@@ -18,6 +18,8 @@ const (
 	codeCantOpen   = 14
 	codeConstraint = 19
 	codeNotADB     = 26
+
+	codeNoRoomForIndex = 4874 // SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log
 )
 
 // code returns the primary result code of SQLite in an error, 0 if there is none.
@@ -29,15 +31,34 @@ func code(err error) int {
 	return 0
 }
 
+// passing tells whether a failure of the database may pass by itself, leaving what is on the disk as it was.
+func passing(err error) bool {
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) && coded.Code() == codeNoRoomForIndex {
+		return true
+	}
+	switch code(err) {
+	case codeFull, codeBusy, codeLocked:
+		return true
+	}
+	return false
+}
+
 // explain turns the trouble with a file into one sentence that says what to do.
 func explain(path string, err error) error {
 	advice := ""
 	switch code(err) {
+	case codeConstraint:
+		advice = "contradicts itself: run audit verify, and restore a backup"
 	case codeBusy, codeLocked:
 		advice = "is in use by another program: stop that one first"
 	case codeReadOnly:
 		advice = "cannot be written: check the permissions of the file and its folder"
 	case codeIO:
+		if passing(err) {
+			advice = "cannot grow: free some space on the disk"
+			break
+		}
 		advice = "cannot be read or written: check the disk"
 	case codeCorrupt:
 		advice = "is damaged: restore a backup"
