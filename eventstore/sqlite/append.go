@@ -63,7 +63,7 @@ func (w *writer) insert(e *eventstore.Recorded, stream int64, plan *planHead) er
 	if err := insert(w.db, keys, kind, &e.Event, plan.hash, w.end.Hash); err != nil {
 		return err
 	}
-	w.recorded = append(w.recorded, *e)
+	w.batch.recorded = append(w.batch.recorded, *e)
 	w.added = append(w.added, keys)
 	return nil
 }
@@ -112,7 +112,7 @@ func (w *writer) places(stream eventstore.StreamID, number int64, from eventstor
 		return nil
 	}, number, int64(from))
 	places = append(places, recent...)
-	for _, e := range w.recorded {
+	for _, e := range w.batch.recorded {
 		if e.Stream == stream && e.Revision >= from {
 			places = append(places, place{int64(e.Revision), int64(e.Position)})
 		}

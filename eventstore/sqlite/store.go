@@ -141,7 +141,8 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 		writing = o.wrap(db)
 	}
 	s.backlog = newBacklog()
-	if s.writer, err = newWriter(s.path, writing, head, file, s.tail, s.backlog, moves); err != nil {
+	acks := newAcknowledger(s.path, file, head, s.tail)
+	if s.writer, err = newWriter(s.path, writing, head, s.backlog, acks, moves); err != nil {
 		return errors.Join(err, moves.db.close())
 	}
 	s.writer.index.length = o.run
@@ -152,7 +153,14 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 		moves.run()
 	}()
 	s.done.Go(func() {
+		acknowledging := make(chan struct{})
+		go func() {
+			defer close(acknowledging)
+			acks.run()
+		}()
 		s.writer.run()
+		close(acks.commits)
+		<-acknowledging
 		close(moves.stopped)
 		<-checkpointing
 		s.release = errors.Join(db.close(), file.close())

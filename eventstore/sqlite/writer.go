@@ -43,10 +43,9 @@ type result struct {
 type writer struct {
 	path     string
 	db       connection
-	file     *headFile
-	tail     *tail
 	backlog  *backlog
 	requests chan *request
+	acks     *acknowledger
 	moves    *checkpointer
 	commits  int
 	broken   error // the first failure of the disk; nothing is written after it
@@ -61,20 +60,17 @@ type writer struct {
 	streams    *cache[eventstore.StreamID, streamHead]
 	plans      *cache[string, planHead]
 	types      *cache[string, int64]
-	batch      []*request
-	results    []result
-	recorded   []eventstore.Recorded
+	batch      *batch
 	added      []indexed
 }
 
-func newWriter(path string, db connection, head Head, file *headFile, t *tail, b *backlog, moves *checkpointer) (*writer, error) {
+func newWriter(path string, db connection, head Head, b *backlog, acks *acknowledger, moves *checkpointer) (*writer, error) {
 	w := &writer{
 		path:     path,
 		db:       db,
-		file:     file,
-		tail:     t,
 		backlog:  b,
 		head:     head,
+		acks:     acks,
 		moves:    moves,
 		requests: make(chan *request, commitRequests),
 		links:    chain.NewLinker(),
@@ -118,24 +114,28 @@ func (w *writer) run() {
 			if !ok {
 				return
 			}
+			w.batch = w.acks.next()
 			w.collect(first)
-			w.answer(w.commit())
+			if err := w.commit(); err != nil {
+				w.batch.err = err
+			}
+			w.acks.commits <- w.batch
 		}
 	}
 }
 
 // collect takes the appends that are waiting, after those who were woken by the last commit had their turn.
 func (w *writer) collect(first *request) {
-	w.batch = append(w.batch[:0], first)
+	w.batch.requests = append(w.batch.requests, first)
 	size := first.size
 	yielded := false
-	for len(w.batch) < commitRequests && size < commitBytes {
+	for len(w.batch.requests) < commitRequests && size < commitBytes {
 		select {
 		case r, ok := <-w.requests:
 			if !ok {
 				return
 			}
-			w.batch = append(w.batch, r)
+			w.batch.requests = append(w.batch.requests, r)
 			size += r.size
 		default:
 			if yielded {
@@ -147,62 +147,42 @@ func (w *writer) collect(first *request) {
 	}
 }
 
-// answer tells the waiting appends what became of them; err is the failure of the commit as a whole.
-func (w *writer) answer(err error) {
-	for i, r := range w.batch {
-		if err != nil {
-			r.done <- result{err: err}
-		} else {
-			r.done <- w.results[i]
-		}
-		w.batch[i] = nil
-	}
-}
-
-// commit decides the batch inside one transaction, makes it and the head durable, and publishes it.
+// commit decides the batch inside one transaction. What is committed is acknowledged once the head says so too.
 func (w *writer) commit() error {
+	if w.broken == nil {
+		w.broken = w.acks.failure()
+	}
 	if w.broken != nil {
 		return &eventstore.UnavailableError{Err: w.broken}
 	}
-	w.results, w.recorded, w.added = w.results[:0], w.recorded[:0], w.added[:0]
+	w.added = w.added[:0]
 	if err := w.db.exec("BEGIN IMMEDIATE"); err != nil {
 		return w.fail(err, false)
 	}
-	for _, r := range w.batch {
+	for _, r := range w.batch.requests {
 		result, err := w.append(r)
 		if err != nil {
 			return w.fail(err, false)
 		}
-		w.results = append(w.results, result)
+		w.batch.results = append(w.batch.results, result)
 	}
-	if len(w.recorded) > 0 {
-		if err := w.index.work(max(indexedPerCommit, 2*len(w.recorded))); err != nil {
+	if len(w.added) > 0 {
+		if err := w.index.work(max(indexedPerCommit, 2*len(w.added))); err != nil {
 			return w.fail(err, false)
 		}
 	}
 	if err := w.db.exec("COMMIT"); err != nil {
 		return w.fail(err, true)
 	}
-	if len(w.recorded) == 0 {
-		return nil
+	if len(w.added) > 0 {
+		w.backlog.add(w.added)
+		w.index.committed()
+		w.end.Time = time.Now()
+		w.head = w.end
+		w.commits++
+		w.moves.committed(w.commits)
 	}
-	return w.committed()
-}
-
-// committed notes the end of the log outside the database, and only then makes it known.
-func (w *writer) committed() error {
-	w.backlog.add(w.added)
-	w.index.committed()
-	w.end.Time = time.Now()
-	if err := w.file.write(w.end); err != nil {
-		w.broken = explain(w.path, err)
-		return &eventstore.UnavailableError{Unknown: true, Err: w.broken}
-	}
-	w.head = w.end
-	w.tail.publish(w.recorded)
-	clear(w.recorded)
-	w.commits++
-	w.moves.committed(w.commits)
+	w.batch.head = w.head
 	return nil
 }
 
