@@ -134,3 +134,17 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkVerify(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "events.db"))
+	begin(b, s)
+	events := int64(0)
+	for b.Loop() {
+		v, err := s.Verify(b.Context(), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		events += v.Events
+	}
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+}

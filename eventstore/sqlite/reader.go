@@ -174,7 +174,7 @@ func (n *names) number(c connection, id eventstore.StreamID) (number int64, foun
 	return number, found, err
 }
 
-var errDangling = errors.New("the log refers to a name that is missing: it is damaged, restore a backup")
+var errDangling error = &DamageError{"its parts do not fit together: something in it was changed; restore a backup"}
 
 // columns are what a rows collector expects of its query.
 const columns = "e.position, e.stream, e.revision, e.type, e.id, e.metadata, e.data"

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/google/uuid"
-
 	"rolewise/eventstore"
 )
 
@@ -200,7 +198,7 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamID, expected
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	size, err := check(stream, expected, events)
+	size, err := eventstore.Check(stream, expected, events)
 	if err != nil {
 		return 0, err
 	}
@@ -225,36 +223,6 @@ func (s *Store) hand(ctx context.Context, r *request) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// check refuses what cannot be stored and returns the size of the rest.
-func check(stream eventstore.StreamID, expected eventstore.Revision, events []eventstore.Event) (size int, err error) {
-	if err := stream.Validate(); err != nil {
-		return 0, err
-	}
-	if expected < eventstore.NoStream {
-		return 0, &eventstore.InvalidError{What: "expected revision", Why: "must be NoStream or at least 0"}
-	}
-	if len(events) == 0 {
-		return 0, &eventstore.InvalidError{What: "append", Why: "must have at least one event"}
-	}
-	ids := make(map[uuid.UUID]bool, len(events))
-	for _, e := range events {
-		switch {
-		case e.ID == uuid.Nil:
-			return 0, &eventstore.InvalidError{What: "event id", Why: "must be given, so that a repeat is recognised"}
-		case ids[e.ID]:
-			return 0, &eventstore.InvalidError{What: "event id", Why: "must not be used twice in one append"}
-		case e.Type == "" || len(e.Type) > 256:
-			return 0, &eventstore.InvalidError{What: "event type", Why: "must have 1 to 256 bytes"}
-		}
-		ids[e.ID] = true
-		size += len(e.Type) + len(e.Data) + len(e.Metadata)
-	}
-	if size > eventstore.MaxAppend {
-		return 0, &eventstore.TooLargeError{Size: size}
-	}
-	return size, nil
 }
 
 // Read implements eventstore.Store.

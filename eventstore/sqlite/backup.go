@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"rolewise/eventstore"
+)
+
+// Backup is Backup for a store that is open, beside its appends.
+func (s *Store) Backup(ctx context.Context, to string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	return Backup(ctx, s.path, to)
+}
+
+// Backup copies the log in a file, which may be in use, into another file with its head beside it. The copy is the
+// log as it was at one moment; it is complete on the disk when Backup returns, and nowhere before.
+func Backup(ctx context.Context, path, to string) error {
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("backup to %s: there is a file already: choose another name", to)
+	}
+	path, err := resolve(path)
+	if err == nil {
+		err = backup(ctx, path, to)
+	}
+	if err != nil {
+		return explain(path, err)
+	}
+	return nil
+}
+
+func backup(ctx context.Context, path, to string) (err error) {
+	head, err := ReadHead(path)
+	if err != nil {
+		return err
+	}
+	source, err := connect(ctx, path, readerCache, inspect)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+	part := to + ".part"
+	if err := removeAll(part); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, removeAll(part)) }()
+	if err := createPrivate(part); err != nil {
+		return err
+	}
+	if err := source.exec("VACUUM INTO ?", part); err != nil {
+		return err
+	}
+	return finish(ctx, part, to, func(c connection) (Head, error) { return reach(c, head) })
+}
+
+// Restore puts the log of a backup in the place of a log that no process uses. It is the same store in a new epoch: who
+// had read further than the backup goes notices, and begins anew. What was there before is kept beside it, as
+// PATH.replaced-TIME. The backup is verified first.
+func Restore(ctx context.Context, from, path string, progress func(done, total int)) (eventstore.Info, error) {
+	verified, err := Verify(ctx, from, progress)
+	if err != nil {
+		return eventstore.Info{}, err
+	}
+	path, err = resolve(path)
+	if err != nil {
+		return eventstore.Info{}, explain(path, err)
+	}
+	info, err := restore(ctx, verified, from, path)
+	if err != nil {
+		return info, explain(path, err)
+	}
+	return info, nil
+}
+
+func restore(ctx context.Context, v Verified, from, path string) (info eventstore.Info, err error) {
+	held, err := lock(path + ".lock")
+	if err != nil {
+		return info, err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	// Seconds since 1970, so that no two restores of the same backup are taken for one another.
+	info = eventstore.Info{ID: v.Store, Epoch: max(v.Epoch+1, int(time.Now().Unix())), Head: v.Last}
+	if old, err := ReadHead(path); err == nil {
+		info.Epoch = max(info.Epoch, old.Epoch+1)
+	}
+	part := path + ".restoring"
+	if err := removeAll(part); err != nil {
+		return info, err
+	}
+	defer func() { err = errors.Join(err, removeAll(part)) }()
+	if err := Backup(ctx, from, part); err != nil {
+		return info, err
+	}
+	aside := path + ".replaced-" + time.Now().UTC().Format("20060102T150405Z")
+	for _, end := range files {
+		if err := os.Rename(path+end, aside+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return info, err
+		}
+	}
+	return info, finish(ctx, part, path, func(c connection) (Head, error) {
+		if err := c.exec("UPDATE meta SET value = ? WHERE key = 'epoch'", fmt.Sprint(info.Epoch)); err != nil {
+			return Head{}, err
+		}
+		head := v.Head
+		head.Epoch = info.Epoch
+		return reach(c, head)
+	})
+}
+
+// files are the ends of the names of what makes up a log, the database first.
+var files = []string{"", "-wal", "-shm", ".head"}
+
+// finish finishes a copy of a log with the head that change returns, and gives it its name.
+func finish(ctx context.Context, part, to string, change func(connection) (Head, error)) error {
+	c, err := connect(ctx, part, readerCache, inspect)
+	if err != nil {
+		return err
+	}
+	head, err := change(c)
+	if err == nil {
+		err = c.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	if err := errors.Join(err, c.close()); err != nil {
+		return err
+	}
+	head.Time = time.Now()
+	file, err := createHead(part, head)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.close(), syncFile(part)); err != nil {
+		return err
+	}
+	// The database last: without it there is nothing that could be opened.
+	for _, end := range []string{".head", ""} {
+		if err := os.Rename(part+end, to+end); err != nil {
+			return err
+		}
+	}
+	return syncFolder(to)
+}
+
+// removeAll removes what is left of a copy.
+func removeAll(path string) (err error) {
+	for _, end := range append([]string{".head.new"}, files...) {
+		if failure := os.Remove(path + end); !errors.Is(failure, fs.ErrNotExist) {
+			err = errors.Join(err, failure)
+		}
+	}
+	return err
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
