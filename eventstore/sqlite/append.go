@@ -18,6 +18,9 @@ type planHead struct {
 
 // append checks one request and inserts its events. The error is a failure of the database; a refusal is a result.
 func (w *writer) append(r *request) (result, error) {
+	if r.copy != nil {
+		return w.copyPage(r.copy)
+	}
 	stream, err := w.stream(r.stream)
 	if err != nil {
 		return result{}, err

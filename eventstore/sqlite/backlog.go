@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -199,11 +200,7 @@ func (x *indexer) reload() error {
 	if err != nil {
 		return err
 	}
-	var entries []indexed
-	err = x.db.query("SELECT stream, revision, plan, plan_seq, position FROM events WHERE position > ? ORDER BY position", func(r row) error {
-		entries = append(entries, indexed{r.int(0), r.int(1), r.int(2), r.int(3), r.int(4)})
-		return nil
-	}, through)
+	entries, err := unindexed(x.db, through, math.MaxInt64)
 	x.backlog.reset(entries)
 	return err
 }

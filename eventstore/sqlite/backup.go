@@ -11,14 +11,6 @@ import (
 	"rolewise/eventstore"
 )
 
-// Backup is Backup for a store that is open, beside its appends.
-func (s *Store) Backup(ctx context.Context, to string) error {
-	if err := s.usable(ctx); err != nil {
-		return err
-	}
-	return Backup(ctx, s.path, to)
-}
-
 // Backup copies the log in a file, which may be in use, into another file with its head beside it. The copy is the
 // log as it was at one moment; it is complete on the disk when Backup returns, and nowhere before.
 func Backup(ctx context.Context, path, to string) error {
@@ -97,11 +89,8 @@ func restore(ctx context.Context, v Verified, from, path string) (info eventstor
 	if err := Backup(ctx, from, part); err != nil {
 		return info, err
 	}
-	aside := path + ".replaced-" + time.Now().UTC().Format("20060102T150405Z")
-	for _, end := range files {
-		if err := os.Rename(path+end, aside+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return info, err
-		}
+	if err := putAside(path); err != nil {
+		return info, err
 	}
 	return info, finish(ctx, part, path, func(c connection) (Head, error) {
 		if err := c.exec("UPDATE meta SET value = ? WHERE key = 'epoch'", fmt.Sprint(info.Epoch)); err != nil {
@@ -115,6 +104,21 @@ func restore(ctx context.Context, v Verified, from, path string) (info eventstor
 
 // files are the ends of the names of what makes up a log, the database first.
 var files = []string{"", "-wal", "-shm", ".head"}
+
+// putAside renames a log that no process uses.
+func putAside(path string) error {
+	path, err := resolve(path)
+	if err != nil {
+		return err
+	}
+	aside := path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
+	for _, end := range files {
+		if err := os.Rename(path+end, aside+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
 
 // finish finishes a copy of a log with the head that change returns, and gives it its name.
 func finish(ctx context.Context, part, to string, change func(connection) (Head, error)) error {
@@ -162,4 +166,46 @@ func syncFile(path string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// AcceptHead writes the head of a database that no process uses anew, from what is in it. It is for an operator who
+// has lost the head, or lost events for good and knows it.
+func AcceptHead(ctx context.Context, path string) (head Head, err error) {
+	path, err = resolve(path)
+	if err == nil {
+		head, err = acceptHead(ctx, path)
+	}
+	if err != nil {
+		return head, explain(path, err)
+	}
+	return head, nil
+}
+
+func acceptHead(ctx context.Context, path string) (head Head, err error) {
+	held, err := lock(path + ".lock")
+	if err != nil {
+		return head, err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if _, err := os.Stat(path); err != nil {
+		return head, err
+	}
+	c, err := connect(ctx, path, readerCache, inspect)
+	if err != nil {
+		return head, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	info, err := identity(c)
+	if err != nil {
+		return head, err
+	}
+	head, err = reach(c, Head{Store: info.ID, Epoch: info.Epoch, Time: time.Now()})
+	if err != nil {
+		return head, err
+	}
+	file, err := createHead(path, head)
+	if err != nil {
+		return head, err
+	}
+	return head, file.close()
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Follow implements eventstore.Store. A position beyond the end of the log is refused: it belongs to another log.
-func (s *Store) Follow(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Page, error] {
+func (s *logReader) Follow(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Page, error] {
 	return func(yield func(eventstore.Page, error) bool) {
 		f := newFollower(s, after, filter)
 		for {
@@ -29,7 +29,7 @@ func (s *Store) Follow(ctx context.Context, after eventstore.Position, filter ev
 
 // follower is the state of one Follow.
 type follower struct {
-	store  *Store
+	store  *logReader
 	filter eventstore.Filter
 	most   int
 	after  eventstore.Position
@@ -37,7 +37,7 @@ type follower struct {
 	scan   scan
 }
 
-func newFollower(s *Store, after eventstore.Position, filter eventstore.Filter) *follower {
+func newFollower(s *logReader, after eventstore.Position, filter eventstore.Filter) *follower {
 	filter.Types = slices.Clone(filter.Types)
 	filter.Prefixes = slices.Clone(filter.Prefixes)
 	most := filter.PageSize

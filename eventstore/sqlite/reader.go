@@ -134,13 +134,18 @@ func (n *names) prefetch(c connection, page []numbers) error {
 	}
 	slices.Sort(unknown)
 	unknown = slices.Compact(unknown)
-	return c.query("SELECT id, name FROM streams WHERE id IN (SELECT value FROM json_each(?))", func(r row) error {
+	learn := func(r row) error {
 		id, err := eventstore.ParseStreamID(r.text(1))
 		if err == nil {
 			n.streams.put(r.int(0), id)
 		}
 		return err
-	}, "["+list(unknown)+"]")
+	}
+	// Streams are numbered as they come, so that those which a part of the log begins lie side by side.
+	if first, last := unknown[0], unknown[len(unknown)-1]; last-first < 2*int64(len(unknown)) {
+		return c.query("SELECT id, name FROM streams WHERE id BETWEEN ? AND ?", learn, first, last)
+	}
+	return c.query("SELECT id, name FROM streams WHERE id IN (SELECT value FROM json_each(?))", learn, "["+list(unknown)+"]")
 }
 
 // kind returns the name of an event type.
@@ -248,9 +253,11 @@ func (r *rows) named(c connection, n *names) (err error) {
 
 // readPage returns the next events of one stream, and whether there may be more. Memory is asked before the index,
 // into which events move: what is no longer here is there.
-func (s *Store) readPage(ctx context.Context, stream eventstore.StreamID, from eventstore.Revision) ([]eventstore.Recorded, bool, error) {
-	if head, ok := s.writer.streams.get(stream); ok && from > head.revision {
-		return nil, false, nil // the writer's knowledge is at no time older than what was acknowledged
+func (s *logReader) readPage(ctx context.Context, stream eventstore.StreamID, from eventstore.Revision) ([]eventstore.Recorded, bool, error) {
+	if s.heads != nil {
+		if head, ok := s.heads.get(stream); ok && from > head.revision {
+			return nil, false, nil // the writer's knowledge is at no time older than what was acknowledged
+		}
 	}
 	rows := newRows(ctx, s.page)
 	err := s.pool.with(ctx, func(c connection) error {

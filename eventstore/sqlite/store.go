@@ -4,8 +4,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,19 +15,12 @@ import (
 //
 // The bytes of events that Read and Follow yield may be shared with other readers: they must not be changed.
 type Store struct {
-	path    string
-	info    eventstore.Info // its Head is that of the opening
-	page    int
-	lock    *os.File
-	tail    *tail
-	backlog *backlog
-	writer  *writer
-	pool    *pool
-	names   *names
+	logReader
+	lock   *os.File
+	writer *writer
 
-	enqueue sync.RWMutex // held for reading while a request is on its way into the writer's channel
-	ending  bool         // under enqueue
-	closed  chan struct{}
+	enqueue sync.RWMutex   // held for reading while a request is on its way into the writer's channel
+	ending  bool           // under enqueue
 	done    sync.WaitGroup // writer and checkpointer
 	release error          // of the close of the writer's connection
 }
@@ -46,7 +37,12 @@ type options struct {
 	recent     int // events kept in memory for followers at the head
 	run        int // events after which the indexes are written
 	unsafe     bool
+	source     *eventstore.Info            // of the log that this one is a copy of; nil: of none
 	wrap       func(connection) connection // around the writer's, for tests of failing disks; nil: none
+}
+
+func defaults() options {
+	return options{page: 512, readers: 8, checkpoint: 8192, recent: recentEvents, run: runLength}
 }
 
 // PageSize sets the most events of a page of Follow where the filter does not say; default 512.
@@ -75,11 +71,11 @@ const (
 //
 // A database that does not reach its head is refused with a *DamageError: events that were acknowledged are missing.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
-	o := options{page: 512, readers: 8, checkpoint: 8192, recent: recentEvents, run: runLength}
+	o := defaults()
 	for _, option := range opts {
 		option(&o)
 	}
-	s := &Store{page: o.page, closed: make(chan struct{}), names: newNames()}
+	s := &Store{logReader: newLogReader(o)}
 	if err := s.open(ctx, path, o); err != nil {
 		return nil, explain(path, err)
 	}
@@ -118,6 +114,9 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := claim(db, o.source); err != nil {
+		return err
+	}
 	if s.info, err = identity(db); err != nil {
 		return err
 	}
@@ -138,12 +137,12 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	if o.wrap != nil {
 		writing = o.wrap(db)
 	}
-	s.backlog = newBacklog()
 	acks := newAcknowledger(s.path, file, head, s.tail)
 	if s.writer, err = newWriter(s.path, writing, head, s.backlog, acks, moves); err != nil {
 		return errors.Join(err, moves.db.close())
 	}
 	s.writer.index.length = o.run
+	s.heads = s.writer.streams
 	s.pool = newPool(s.path, o.readers, s.closed)
 	checkpointing := make(chan struct{})
 	go func() {
@@ -222,55 +221,6 @@ func (s *Store) hand(ctx context.Context, r *request) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// Read implements eventstore.Store.
-func (s *Store) Read(ctx context.Context, stream eventstore.StreamID, from eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
-	return func(yield func(eventstore.Recorded, error) bool) {
-		if err := stream.Validate(); err != nil {
-			yield(eventstore.Recorded{}, err)
-			return
-		}
-		for {
-			events, more, err := s.readPage(ctx, stream, from)
-			if err != nil {
-				yield(eventstore.Recorded{}, fmt.Errorf("read stream %s: %w", stream, err))
-				return
-			}
-			for _, e := range events {
-				if !yield(e, nil) {
-					return
-				}
-				from = e.Revision + 1
-			}
-			if !more {
-				return
-			}
-		}
-	}
-}
-
-// Info implements eventstore.Store.
-func (s *Store) Info(ctx context.Context) (eventstore.Info, error) {
-	if err := s.usable(ctx); err != nil {
-		return eventstore.Info{}, err
-	}
-	info := s.info
-	info.Head, _ = s.tail.state()
-	return info, nil
-}
-
-// usable returns the context's error, or ErrClosed.
-func (s *Store) usable(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case <-s.closed:
-		return eventstore.ErrClosed
-	default:
-		return nil
 	}
 }
 

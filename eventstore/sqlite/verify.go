@@ -24,14 +24,6 @@ type Verified struct {
 	Head   Head       // what stands outside the database, which Last reaches
 }
 
-// Verify is Verify for a store that is open, beside its appends.
-func (s *Store) Verify(ctx context.Context, progress func(done, total int)) (Verified, error) {
-	if err := s.usable(ctx); err != nil {
-		return Verified{}, err
-	}
-	return Verify(ctx, s.path, progress)
-}
-
 // Verify reads the log in a file from its first event to its last and proves that nothing in it was edited, removed,
 // inserted or moved, that it reaches its head, and that its indexes find every event (SPEC AUD-4). The store may be
 // in use. A log that is not what it should be gets a *DamageError, which names the first event that is wrong.

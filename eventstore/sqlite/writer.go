@@ -30,7 +30,8 @@ type request struct {
 	expected eventstore.Revision
 	events   []eventstore.Event
 	size     int
-	done     chan result // with room for the result
+	copy     *eventstore.Page // to be copied, instead of events to be appended
+	done     chan result      // with room for the result
 }
 
 type result struct {
@@ -50,8 +51,9 @@ type writer struct {
 	commits  int
 	broken   error // the first failure of the disk; nothing is written after it
 
-	head       Head // of the last commit
-	end        Head // of the transaction under way
+	head       Head                // of the last commit
+	through    eventstore.Position // of a copy: where its source was when it was last written
+	end        Head                // of the transaction under way
 	links      *chain.Linker
 	index      indexer
 	lastStream int64
@@ -99,6 +101,9 @@ func (w *writer) reload() error {
 		return err
 	}
 	w.head, w.end = reached, reached
+	if w.through, _, err = copiedThrough(w.db); err != nil {
+		return err
+	}
 	return w.index.reload()
 }
 
