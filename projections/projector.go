@@ -20,15 +20,23 @@ type Projector struct {
 	at         readmodels.Checkpoint
 }
 
-// NewProjector returns a projector that goes on where the read model stands.
+// NewProjector returns a projector that goes on where the read model stands. A read model of an earlier epoch of the log
+// is emptied first; one of another log is refused.
 func NewProjector(ctx context.Context, p *Projection, source eventstore.Info, store readmodels.Store) (*Projector, error) {
 	at, err := store.Checkpoint(ctx, p.Scope)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint of %s: %w", p.Scope, err)
 	}
-	if at.StoreID != "" && (at.StoreID != source.ID || at.Position > source.Head) {
-		return nil, fmt.Errorf("read model %s was built from another or a longer log (store %s at %s; this one is %s at %s): drop it, or open the log it belongs to",
-			p.Scope, at.StoreID, at.Position, source.ID, source.Head)
+	another := at.StoreID != "" && at.StoreID != source.ID
+	if another || at.Epoch == source.Epoch && at.Position > source.Head || at.Epoch > source.Epoch {
+		return nil, fmt.Errorf("read model %s was built from another or a longer log (store %s, epoch %d, at %s; this one is %s, epoch %d, at %s): use other read models, or open the log they belong to",
+			p.Scope, at.StoreID, at.Epoch, at.Position, source.ID, source.Epoch, source.Head)
+	}
+	if at.StoreID != "" && at.Epoch < source.Epoch { // the log was restored from a backup, and may not have all of what was read
+		if err := store.Drop(ctx, p.Scope); err != nil {
+			return nil, fmt.Errorf("begin %s anew after the log was restored: %w", p.Scope, err)
+		}
+		at = readmodels.Checkpoint{}
 	}
 	return &Projector{projection: p, source: source, store: store, tx: readmodels.NewTx(store, p.Scope), at: at}, nil
 }

@@ -83,6 +83,9 @@ type Store interface {
 	// Wait returns as soon as the scope's checkpoint has reached the position, woken by the commit, or with the
 	// context's error.
 	Wait(ctx context.Context, scope Scope, min eventstore.Position) error
+	// Drop empties a scope: nothing was ever committed to it, but for the fence, which stays. From its beginning on the
+	// scope stands at 0. Cut off in between it still has the store and the epoch that it was built from; drop it again.
+	Drop(ctx context.Context, scope Scope) error
 	// Dump yields every document and entry of a scope in a canonical order, for comparison.
 	Dump(ctx context.Context, scope Scope, yield func(line string) error) error
 	Close() error

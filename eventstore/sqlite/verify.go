@@ -68,11 +68,15 @@ func verify(ctx context.Context, path string, progress func(done, total int)) (v
 	}
 	v.Store, v.Epoch = info.ID, info.Epoch
 	seed := maphash.MakeSeed()
-	walk := &walk{log: log, names: newNames(), progress: progress, seed: seed, total: int(v.Head.Count)}
-	check := &indexCheck{db: indexes, seed: seed}
+	through, err := indexedThrough(indexes)
+	if err != nil {
+		return v, err
+	}
+	walk := &walk{log: log, through: eventstore.Position(through), plans: map[int64]*planWalk{}, later: map[int64]indexed{}, names: newNames(), progress: progress, seed: seed, total: int(v.Head.Count)}
+	check := &indexCheck{db: indexes, through: through, seed: seed}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return check.run(ctx) })
-	group.Go(func() error { return walk.run(ctx, check) })
+	group.Go(func() error { return walk.run(ctx) })
 	if err := group.Wait(); err != nil {
 		return v, err
 	}
@@ -140,12 +144,7 @@ type storedLinks struct {
 	inPlan, store  chain.Hash
 }
 
-func (w *walk) run(ctx context.Context, check *indexCheck) error {
-	through, err := indexedThrough(check.db)
-	if err != nil {
-		return err
-	}
-	w.through, w.plans, w.later = eventstore.Position(through), map[int64]*planWalk{}, map[int64]indexed{}
+func (w *walk) run(ctx context.Context) error {
 	parts := make(chan walkedPart, 2)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -270,23 +269,20 @@ func (f *fingerprint) add(seed maphash.Seed, owner, number, position int64) {
 // indexCheck reads the indexes and the structure of the database.
 type indexCheck struct {
 	db             connection
+	through        int64 // up to where the indexes have everything
 	seed           maphash.Seed
 	streams, plans fingerprint
 	later          []indexed // entries of events beyond the position up to which the indexes have everything
 }
 
 func (c *indexCheck) run(ctx context.Context) error {
-	through, err := indexedThrough(c.db)
-	if err != nil {
-		return err
-	}
-	err = c.entries(ctx, "SELECT stream, revision, position FROM by_stream ORDER BY stream, revision", 0, through, &c.streams, func(p indexed) {
+	err := c.entries(ctx, "SELECT stream, revision, position FROM by_stream ORDER BY stream, revision", 0, &c.streams, func(p indexed) {
 		c.later = append(c.later, indexed{stream: p.stream, revision: p.revision, position: p.position})
 	})
 	if err != nil {
 		return err
 	}
-	err = c.entries(ctx, "SELECT plan, plan_seq, position FROM by_plan ORDER BY plan, plan_seq", 1, through, &c.plans, func(p indexed) {
+	err = c.entries(ctx, "SELECT plan, plan_seq, position FROM by_plan ORDER BY plan, plan_seq", 1, &c.plans, func(p indexed) {
 		c.later = append(c.later, indexed{plan: p.stream, sequence: p.revision, position: p.position})
 	})
 	if err != nil {
@@ -296,7 +292,7 @@ func (c *indexCheck) run(ctx context.Context) error {
 }
 
 // entries reads one index, whose numbers begin with first for each owner and have no gap.
-func (c *indexCheck) entries(ctx context.Context, query string, first, through int64, sum *fingerprint, later func(indexed)) error {
+func (c *indexCheck) entries(ctx context.Context, query string, first int64, sum *fingerprint, later func(indexed)) error {
 	var last indexed
 	seen := 0
 	return c.db.query(query, func(r row) error {
@@ -309,7 +305,7 @@ func (c *indexCheck) entries(ctx context.Context, query string, first, through i
 			return errIndexes
 		}
 		last = e
-		if e.position <= through {
+		if e.position <= c.through {
 			sum.add(c.seed, e.stream, e.revision, e.position)
 		} else {
 			later(e)

@@ -185,6 +185,19 @@ func (s *Store) Wait(ctx context.Context, name readmodels.Scope, min eventstore.
 	}
 }
 
+// Drop implements readmodels.Store.
+func (s *Store) Drop(ctx context.Context, name readmodels.Scope) error {
+	sc, err := s.at(ctx, name)
+	if err != nil {
+		return err
+	}
+	sc.mutex.Lock()
+	defer sc.mutex.Unlock()
+	sc.checkpoint = readmodels.Checkpoint{}
+	sc.documents, sc.indexes = map[readmodels.Key][]byte{}, map[readmodels.Index]*btree.BTreeG[string]{}
+	return nil
+}
+
 // Dump implements readmodels.Store. The lines are those of one moment; commits go on meanwhile.
 func (s *Store) Dump(ctx context.Context, name readmodels.Scope, yield func(line string) error) error {
 	sc, err := s.at(ctx, name)

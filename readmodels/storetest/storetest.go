@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) readmodels.Store) {
 		{"the context ends every call", testContext},
 		{"Close ends waits and calls", testClose},
 		{"Dump is canonical", testDump},
+		{"Drop empties a scope", testDrop},
 		{"any batches give what a plain model gives", testModel},
 	} {
 		t.Run(test.name, func(t *testing.T) {
