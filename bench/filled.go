@@ -111,17 +111,21 @@ func appendToEach(ctx context.Context, store eventstore.Store, streams []eventst
 	return group.Wait()
 }
 
-// copyTo copies the log, so that others still find it as it was.
-func (f *filled) copyTo(path string) (err error) {
-	from, err := os.Open(f.path)
+// copyTo copies the log with its head, so that others still find it as it was.
+func (f *filled) copyTo(path string) error {
+	return errors.Join(copyFile(f.path, path), copyFile(f.path+".head", path+".head"))
+}
+
+func copyFile(from, to string) (err error) {
+	source, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	to, err := os.Create(path)
+	defer source.Close()
+	target, err := os.Create(to)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Sync(), to.Close())
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Sync(), target.Close())
 }

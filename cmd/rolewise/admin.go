@@ -67,7 +67,7 @@ func (s *system) status(ctx context.Context) ([]projectionStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	faults := s.runner.Faults()
+	faults := s.faults()
 	var lines []projectionStatus
 	for _, scope := range readmodels.Scopes() {
 		at, err := s.models.Checkpoint(ctx, scope)
@@ -80,6 +80,8 @@ func (s *system) status(ctx context.Context) ([]projectionStatus, error) {
 		}
 		if fault := faults[scope.String()]; fault != nil {
 			line.Fault = fault.Error()
+		} else if at.StoreID != "" && at.StoreID != info.ID {
+			line.Fault = "was built from another log"
 		}
 		lines = append(lines, line)
 	}

@@ -23,13 +23,15 @@ func importCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if store == "" {
 				store = "sqlite:" + filepath.Join(data, "events.db")
+			} else if !cmd.Flags().Changed("data") {
+				data = ""
 			}
-			return importCatalog(cmd.Context(), onet, store, cmd.OutOrStdout())
+			return importCatalog(cmd.Context(), onet, store, data, cmd.OutOrStdout())
 		},
 	}
 	catalog.Flags().StringVar(&onet, "onet", "", "directory with the O*NET tables as published")
 	catalog.Flags().StringVar(&data, "data", "data", "data directory of rolewise dev")
-	catalog.Flags().StringVar(&store, "eventstore", "", "sqlite:PATH, instead of --data")
+	catalog.Flags().StringVar(&store, "eventstore", "", "sqlite:PATH, or esdb://… for a KurrentDB, instead of the one in --data")
 	if err := catalog.MarkFlagRequired("onet"); err != nil {
 		panic(err) // only for a flag that does not exist
 	}
@@ -37,8 +39,8 @@ func importCommand() *cobra.Command {
 	return cmd
 }
 
-func importCatalog(ctx context.Context, dir, store string, stdout io.Writer) error {
-	log, err := openLog(ctx, store)
+func importCatalog(ctx context.Context, dir, store, data string, stdout io.Writer) error {
+	log, err := openLog(ctx, store, data)
 	if err != nil {
 		return err
 	}

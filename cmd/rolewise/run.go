@@ -21,7 +21,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(devCommand(), serveCommand(), importCommand(), openapiCommand(), versionCommand())
+	root.AddCommand(devCommand(), serveCommand(), importCommand(), auditCommand(), backupCommand(), restoreCommand(), openapiCommand(), eventstoreCommand(), healthcheckCommand(), versionCommand())
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "rolewise:", oneLine(err))
 		return 1

@@ -17,11 +17,13 @@ import (
 
 // serveOptions are the flags of rolewise serve.
 type serveOptions struct {
-	listen, adminListen, eventstore, redis, operatorKeyFile string
+	listen, adminListen, eventstore, redis, data, operatorKeyFile string
+
+	role role
 }
 
 func serveCommand() *cobra.Command {
-	var o serveOptions
+	o := serveOptions{role: roleAll}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the system for production: API and projectors on an event store and Redis",
@@ -32,9 +34,11 @@ func serveCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the API")
 	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8081", "address of health, metrics and version")
-	cmd.Flags().StringVar(&o.eventstore, "eventstore", "", "sqlite:PATH")
+	cmd.Flags().StringVar(&o.eventstore, "eventstore", "", "sqlite:PATH, or esdb://… or kurrentdb://… for a KurrentDB")
 	cmd.Flags().StringVar(&o.redis, "redis", "", "redis://…, rediss://…, redis-cluster://host:port,… or memory")
-	cmd.Flags().StringVar(&o.operatorKeyFile, "operator-key-file", "", "file with the operator's key; made beside the event store if it is left out")
+	cmd.Flags().StringVar(&o.data, "data", "", "directory of the keys of personal data, the operator's key and, with a KurrentDB, the local copy of the log; that of the SQLite file if it is left out")
+	cmd.Flags().StringVar(&o.operatorKeyFile, "operator-key-file", "", "file with the operator's key; made in the data directory if it is left out")
+	cmd.Flags().Var(&o.role, "role", "what this process does: all, api (queries and commands) or projector (read models)")
 	for _, required := range []string{"eventstore", "redis"} {
 		if err := cmd.MarkFlagRequired(required); err != nil {
 			panic(err) // only for a flag that does not exist
@@ -44,7 +48,10 @@ func serveCommand() *cobra.Command {
 }
 
 func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error {
-	on, err := listen(o.listen, o.adminListen)
+	if err := o.shared(); err != nil {
+		return err
+	}
+	on, err := o.ports()
 	if err != nil {
 		return err
 	}
@@ -54,24 +61,52 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer models.Close()
-	log, err := openLog(ctx, o.eventstore)
+	log, err := openLog(ctx, o.eventstore, o.data)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	key, where, err := operatorKey(o)
-	if err != nil {
-		return err
+	var key, where string
+	if o.role.answers() {
+		if key, where, err = operatorKey(o); err != nil {
+			return err
+		}
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
-	sys, err := newSystem(ctx, log, models, logger)
+	sys, err := newSystemAs(ctx, o.role, log, models, logger)
 	if err != nil {
 		return err
 	}
 	return sys.run(ctx, on, key, func() error {
+		if !o.role.answers() {
+			_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  admin         %s\n", address(on.admin))
+			return err
+		}
 		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API           %s\n  admin         %s\n  operator key  %s\n", address(on.public), address(on.admin), where)
 		return err
 	})
+}
+
+// shared refuses to be one process of several on stores that only one process can open.
+func (o serveOptions) shared() error {
+	switch {
+	case o.role.answers() && o.role.projects():
+		return nil
+	case o.redis == "memory":
+		return fmt.Errorf("--role %s works beside other processes, and --redis memory is seen by this one only; give the address of a Redis, or leave out --role", o.role)
+	case strings.HasPrefix(o.eventstore, "sqlite:"):
+		return fmt.Errorf("--role %s works beside other processes, and a sqlite file is opened by one only; give the address of a KurrentDB, or leave out --role", o.role)
+	}
+	return nil
+}
+
+// ports takes those that the role serves.
+func (o serveOptions) ports() (listeners, error) {
+	if o.role.answers() {
+		return listen(o.listen, o.adminListen)
+	}
+	admin, err := take("admin-listen", o.adminListen)
+	return listeners{admin: admin}, err
 }
 
 // operatorKeyVariable names the variable of the environment that may hold the operator's key.
@@ -85,7 +120,11 @@ func operatorKey(o serveOptions) (key, where string, err error) {
 	}
 	file := o.operatorKeyFile
 	if file == "" {
-		file = filepath.Join(filepath.Dir(strings.TrimPrefix(o.eventstore, "sqlite:")), "operator.key")
+		data, err := dataDirectory(o.eventstore, o.data)
+		if err != nil {
+			return "", "", err
+		}
+		file = filepath.Join(data, "operator.key")
 	}
 	content, err := os.ReadFile(file)
 	if err == nil {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rolewise/domain/events"
 	"rolewise/eventstore"
+	"rolewise/eventstore/kurrent"
+	"rolewise/eventstore/replica"
 	"rolewise/eventstore/shred"
 	"rolewise/eventstore/sqlite"
 	"rolewise/readmodels"
@@ -17,39 +21,126 @@ import (
 	"rolewise/readmodels/redis"
 )
 
-// log is the event store with the keys of personal data beside it.
+// eventLog is the event store with the keys of personal data beside it.
 type eventLog struct {
 	eventstore.Store
+	source   eventstore.Store // the log as it is, personal data encrypted
+	audit    eventstore.Store // the same log, indexed by plan: the store itself, or the local copy of one that has no such index
+	copy     *sqlite.Replica  // nil: there is no need of one
 	keys     *shred.Keys
 	emailKey []byte
 }
 
-// openLog opens the event store that a URL names: sqlite:PATH. The keys of personal data stand in keys.db beside it.
-func openLog(ctx context.Context, url string) (*eventLog, error) {
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	if !ok || path == "" {
-		return nil, fmt.Errorf("--eventstore %q is not understood; use sqlite:PATH", url)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
-	}
-	store, err := sqlite.Open(ctx, path)
+// openLog opens the event store that a URL names: sqlite:PATH, or a KurrentDB by its connection string. The keys of
+// personal data stand in keys.db in the data directory, which for SQLite is by default that of PATH. The copy of a log
+// in KurrentDB stands in replica.db.
+func openLog(ctx context.Context, url, data string) (l *eventLog, err error) {
+	data, err = dataDirectory(url, data)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := shred.OpenKeys(ctx, filepath.Join(filepath.Dir(path), "keys.db"))
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	emailKey, err := keys.Secret(ctx, "email")
-	if err != nil {
-		return nil, errors.Join(err, keys.Close(), store.Close())
+	l = &eventLog{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	if err := l.open(ctx, url, data); err != nil {
+		return l, err
 	}
-	return &eventLog{shred.New(store, keys, personalFields()), keys, emailKey}, nil
+	if l.keys, err = shred.OpenKeys(ctx, filepath.Join(data, "keys.db")); err != nil {
+		return l, err
+	}
+	if l.emailKey, err = l.keys.Secret(ctx, "email"); err != nil {
+		return l, err
+	}
+	fields := personalFields()
+	l.source = l.Store
+	l.Store = shred.New(l.source, l.keys, fields)
+	l.audit = l.Store
+	if l.copy != nil {
+		l.audit = shred.New(replica.Reader{Store: l.source, Copy: l.copy}, l.keys, fields)
+	}
+	return l, nil
 }
 
-// Close closes the event store, then its keys.
-func (l *eventLog) Close() error { return errors.Join(l.Store.Close(), l.keys.Close()) }
+// open opens the log itself.
+func (l *eventLog) open(ctx context.Context, url, data string) error {
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		store, err := sqlite.Open(ctx, path)
+		if err != nil {
+			return err
+		}
+		l.Store = store
+		return nil
+	}
+	store, err := kurrent.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	l.Store = store
+	info, err := store.Info(ctx)
+	if err != nil {
+		return err
+	}
+	l.copy, err = sqlite.OpenReplica(ctx, filepath.Join(data, "replica.db"), info)
+	return err
+}
+
+// dataDirectory returns where the files of an installation stand that are not its log.
+func dataDirectory(url, data string) (string, error) {
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch {
+	case scheme == "sqlite" && rest != "":
+		if data == "" {
+			data = filepath.Dir(rest)
+		}
+	case !slices.Contains(kurrentSchemes, scheme):
+		return "", fmt.Errorf("--eventstore %q is not understood; use sqlite:PATH, or esdb://… or kurrentdb://… for a KurrentDB", redact(url))
+	case data == "":
+		return "", errors.New("--data is missing: with a KurrentDB the keys of personal data, the operator's key and the local copy of the log need a directory")
+	}
+	return data, nil
+}
+
+// kurrentSchemes are what the connection string of a KurrentDB can begin with.
+var kurrentSchemes = []string{"esdb", "esdb+discover", "kurrentdb", "kurrentdb+discover"}
+
+// redact keeps what may be a password out of messages.
+func redact(url string) string {
+	if at := strings.LastIndex(url, "@"); at >= 0 {
+		return "…" + url[at:]
+	}
+	return url
+}
+
+// follow keeps the local copy of the log, if there is one, until the context ends.
+func (l *eventLog) follow(ctx context.Context, logger *slog.Logger) error {
+	if l.copy == nil {
+		return nil
+	}
+	if err := replica.Run(ctx, l.source, l.copy, logger); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// Close closes the event store, then its copy and its keys.
+func (l *eventLog) Close() (err error) {
+	if l.Store != nil {
+		err = l.Store.Close()
+	}
+	if l.copy != nil {
+		err = errors.Join(err, l.copy.Close())
+	}
+	if l.keys != nil {
+		err = errors.Join(err, l.keys.Close())
+	}
+	return err
+}
 
 // personalFields tells the encrypting store what the tags of the event types say.
 func personalFields() shred.Fields {

@@ -26,29 +26,42 @@ type system struct {
 	models   readmodels.Store
 	commands *commands.Handler
 	queries  *readmodels.Queries
-	runner   *projections.Runner
+	runner   *projections.Runner // nil: other processes project
 	logger   *slog.Logger
 	started  atomic.Bool                          // whether every read model has once reached the end of the log
 	pages    func(rest http.Handler) http.Handler // the dashboard around the API; nil: none
 }
 
-// newSystem wires the parts. Nothing runs before run.
+// newSystem wires all the parts. Nothing runs before run.
 func newSystem(ctx context.Context, log *eventLog, models readmodels.Store, logger *slog.Logger) (*system, error) {
-	handler := commands.New(log, time.Now, log.emailKey)
-	if err := handler.Bootstrap(ctx); err != nil {
-		return nil, err
+	return newSystemAs(ctx, roleAll, log, models, logger)
+}
+
+// newSystemAs wires the parts that a role needs.
+func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.Store, logger *slog.Logger) (*system, error) {
+	s := &system{log: log, models: models, logger: logger}
+	if r.answers() {
+		s.commands = commands.New(log, time.Now, log.emailKey)
+		if err := s.commands.Bootstrap(ctx); err != nil {
+			return nil, err
+		}
 	}
-	runner, err := projections.NewRunner(ctx, log, models, logger, projections.All()...)
-	if err != nil {
-		return nil, err
+	if r.projects() {
+		runner, err := projections.NewRunner(ctx, log, models, logger, projections.All()...)
+		if err != nil {
+			return nil, err
+		}
+		s.runner = runner
 	}
 	info, err := log.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find the end of the log: %w", err)
 	}
-	queries := readmodels.NewQueries(models)
-	queries.Expect(info.Head)
-	return &system{log: log, models: models, commands: handler, queries: queries, runner: runner, logger: logger}, nil
+	if r.answers() {
+		s.queries = readmodels.NewQueries(models)
+		s.queries.Expect(info.Head)
+	}
+	return s, nil
 }
 
 // shutdown bounds how long requests in hand may take once the process was told to stop.
@@ -59,24 +72,26 @@ const shutdown = 10 * time.Second
 // The projections outlast the servers, since a request in hand may wait for them (SPEC OPS-7). The caller closes the
 // stores after both.
 func (s *system) run(ctx context.Context, on listeners, operatorKey string, ready func() error) error {
-	handler, err := api.New(api.Deps{
-		Commands: s.commands, Queries: s.queries, Events: s.log, OperatorKey: operatorKey,
-		BaseURL: address(on.public), About: about(), Logger: s.logger,
-	})
-	if err != nil {
-		return err
-	}
-	if s.pages != nil {
-		handler = s.pages(handler)
+	var handler http.Handler
+	if on.public != nil {
+		var err error
+		if handler, err = s.public(on, operatorKey); err != nil {
+			return err
+		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	projecting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	group.Go(func() error { return s.runner.Run(projecting) })
+	if s.runner != nil {
+		group.Go(func() error { return s.runner.Run(projecting) })
+	}
+	group.Go(func() error { return s.log.follow(projecting, s.logger) })
 	group.Go(func() error {
 		defer stop()
 		servers, ctx := errgroup.WithContext(ctx)
-		servers.Go(func() error { return serveHTTP(ctx, handler, on.public) })
+		if handler != nil {
+			servers.Go(func() error { return serveHTTP(ctx, handler, on.public) })
+		}
 		servers.Go(func() error { return serveHTTP(ctx, s.admin(), on.admin) })
 		return servers.Wait()
 	})
@@ -88,6 +103,18 @@ func (s *system) run(ctx context.Context, on listeners, operatorKey string, read
 		return ready()
 	})
 	return group.Wait()
+}
+
+// public is the API, with the dashboard around it if there is one.
+func (s *system) public(on listeners, operatorKey string) (http.Handler, error) {
+	handler, err := api.New(api.Deps{
+		Commands: s.commands, Queries: s.queries, Events: s.log.audit, OperatorKey: operatorKey,
+		BaseURL: address(on.public), About: about(), Logger: s.logger,
+	})
+	if err == nil && s.pages != nil {
+		handler = s.pages(handler)
+	}
+	return handler, err
 }
 
 // caughtUp returns when every read model has reached the log's present end.
@@ -133,7 +160,7 @@ func address(on net.Listener) string {
 	return "http://" + on.Addr().String()
 }
 
-// listeners are the ports of a process: that of the API, and that for its operators.
+// listeners are the ports of a process: that of the API, nil if it has none, and that for its operators.
 type listeners struct{ public, admin net.Listener }
 
 // listen takes both ports, before anything slow is begun.
@@ -158,6 +185,9 @@ func take(flag, address string) (net.Listener, error) {
 // Close gives the ports back; those that a server has closed already are no error.
 func (l listeners) Close() {
 	for _, one := range []net.Listener{l.public, l.admin} {
+		if one == nil {
+			continue
+		}
 		if err := one.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			slog.Warn("close listener", "error", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"rolewise/eventstore"
@@ -13,8 +14,11 @@ import (
 // other may lack (DESIGN rule 17). It reads as a Store does and takes no appends of its own.
 type Replica struct {
 	*Store
+	copying sync.Mutex // held by one Copy at a time
+
 	mu      sync.Mutex
 	through eventstore.Position
+	changed chan struct{} // closed when through grows
 }
 
 var _ eventstore.Store = (*Replica)(nil)
@@ -33,7 +37,7 @@ func OpenReplica(ctx context.Context, path string, source eventstore.Info, opts 
 	if err != nil {
 		return nil, err
 	}
-	r := &Replica{Store: s, through: s.writer.through}
+	r := &Replica{Store: s, through: s.writer.through, changed: make(chan struct{})}
 	if source.Head < r.through {
 		return nil, errors.Join(explain(path, fmt.Errorf("it is a copy of a log up to position %s, and that log ends at %s: it has lost events, or was restored without a new epoch",
 			r.through, source.Head)), s.Close())
@@ -60,32 +64,86 @@ func (r *Replica) Append(context.Context, eventstore.StreamID, eventstore.Revisi
 	return 0, &eventstore.InvalidError{What: "append", Why: "is not possible: this is a copy of a log, which is written elsewhere"}
 }
 
+// Follow implements eventstore.Store. Positions up to Through are known, also those at which there is nothing to copy.
+func (r *Replica) Follow(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Page, error] {
+	return func(yield func(eventstore.Page, error) bool) {
+		known, last := r.Through(), after
+		if head, _ := r.tail.state(); after <= known {
+			after = min(after, head)
+		}
+		for page, err := range r.Store.Follow(ctx, after, filter) {
+			if err != nil {
+				yield(page, err)
+				return
+			}
+			page.After, page.Through = last, max(page.Through, last)
+			if page.Live { // nothing up to what was known before the page was made is missing from it
+				page.Through = max(page.Through, known)
+			}
+			page.Head = max(page.Head, page.Through)
+			last = page.Through
+			if !yield(page, nil) {
+				return
+			}
+			known = r.Through()
+		}
+	}
+}
+
+// Wait returns when the copy has everything up to a position, or with the context's error.
+func (r *Replica) Wait(ctx context.Context, position eventstore.Position) error {
+	for {
+		r.mu.Lock()
+		reached, changed := r.through >= position, r.changed
+		r.mu.Unlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.closed:
+			return eventstore.ErrClosed
+		}
+	}
+}
+
 // Copy adds a page of the source, as its Follow yields it, and returns when it is durable. Events that the copy has
 // already are passed over; a page that begins beyond its end is refused.
 func (r *Replica) Copy(ctx context.Context, page eventstore.Page) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.copying.Lock()
+	defer r.copying.Unlock()
+	through := r.Through()
 	switch {
-	case page.After > r.through:
-		return &eventstore.InvalidError{What: "page", Why: fmt.Sprintf("begins after position %s, beyond the end of the copy at %s", page.After, r.through)}
-	case page.Through <= r.through:
-		return nil
-	case len(page.Events) == 0:
-		r.through = page.Through // written with the next event: until then a restart asks the source once more
+	case page.After > through:
+		return &eventstore.InvalidError{What: "page", Why: fmt.Sprintf("begins after position %s, beyond the end of the copy at %s", page.After, through)}
+	case page.Through <= through:
 		return nil
 	}
-	q := &request{copy: &page, done: make(chan result, 1)}
+	// Where there is nothing to copy, the position is written with the next event: until then a restart asks again.
+	if len(page.Events) > 0 {
+		if err := r.write(ctx, &page); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.through = page.Through
+	close(r.changed)
+	r.changed = make(chan struct{})
+	return nil
+}
+
+func (r *Replica) write(ctx context.Context, page *eventstore.Page) error {
+	q := &request{copy: page, done: make(chan result, 1)}
 	for i := range page.Events {
 		q.size += weight(&page.Events[i])
 	}
 	if err := r.hand(ctx, q); err != nil {
 		return err
 	}
-	if outcome := <-q.done; outcome.err != nil {
-		return outcome.err
-	}
-	r.through = page.Through
-	return nil
+	return (<-q.done).err
 }
 
 // copyPage inserts the events of a page, as they are, behind the copy's last one.

@@ -15,7 +15,7 @@ import (
 )
 
 func appendAndRead(t *testing.T, s *session) {
-	if got := s.read(t, stream("none"), 0); len(got) != 0 {
+	if got := s.read(t, s.stream("none"), 0); len(got) != 0 {
 		t.Fatalf("a stream that never was has %d events", len(got))
 	}
 	want := []eventstore.Event{
@@ -23,21 +23,21 @@ func appendAndRead(t *testing.T, s *session) {
 		event("B", "\x00\xff binary \x80"),
 		event("A", ""),
 	}
-	first := s.must(t, stream("x"), eventstore.NoStream, want[0])
-	last := s.must(t, stream("x"), 0, want[1:]...)
+	first := s.must(t, s.stream("x"), eventstore.NoStream, want[0])
+	last := s.must(t, s.stream("x"), 0, want[1:]...)
 	if last <= first {
 		t.Fatalf("positions %s, %s do not grow", first, last)
 	}
-	got := s.read(t, stream("x"), 0)
+	got := s.read(t, s.stream("x"), 0)
 	same(t, got, want)
 	if got[0].Position != first || got[2].Position != last {
 		t.Errorf("positions %s and %s, appended at %s and %s", got[0].Position, got[2].Position, first, last)
 	}
-	same(t, s.read(t, stream("x"), 1), want[1:])
-	same(t, s.read(t, stream("x"), 3), nil)
-	same(t, s.read(t, stream("x"), 1000), nil)
-	same(t, s.read(t, stream("y"), 0), nil)
-	for e, err := range s.Read(s.ctx, stream("x"), 0) { // stops without trouble
+	same(t, s.read(t, s.stream("x"), 1), want[1:])
+	same(t, s.read(t, s.stream("x"), 3), nil)
+	same(t, s.read(t, s.stream("x"), 1000), nil)
+	same(t, s.read(t, s.stream("y"), 0), nil)
+	for e, err := range s.Read(s.ctx, s.stream("x"), 0) { // stops without trouble
 		if err != nil || e.Revision != 0 {
 			t.Fatalf("first event: %v, %v", e.Revision, err)
 		}
@@ -46,7 +46,7 @@ func appendAndRead(t *testing.T, s *session) {
 }
 
 func optimisticConcurrency(t *testing.T, s *session) {
-	id := stream("x")
+	id := s.stream("x")
 	_, err := s.Append(s.ctx, id, 0, event("A", ""))
 	conflict(t, err, 0, eventstore.NoStream)
 	s.must(t, id, eventstore.NoStream, events(3)...)
@@ -62,7 +62,7 @@ func optimisticConcurrency(t *testing.T, s *session) {
 
 func oneWinner(t *testing.T, s *session) {
 	const rivals, rounds = 16, 20
-	id := stream("contested")
+	id := s.stream("contested")
 	for round := range rounds {
 		expected := eventstore.Revision(round - 1)
 		errs := make([]error, rivals)
@@ -96,12 +96,12 @@ func atomicAppend(t *testing.T, s *session) {
 		group.Go(func() {
 			for i := range each {
 				batch := []eventstore.Event{event("A", ""), event("B", ""), event("C", "")}
-				_, err := s.Append(s.ctx, stream(fmt.Sprint(w)), eventstore.Revision(3*i-1), batch...)
+				_, err := s.Append(s.ctx, s.stream(fmt.Sprint(w)), eventstore.Revision(3*i-1), batch...)
 				if err != nil {
 					t.Errorf("append: %v", err)
 				}
 				// A refused append of several leaves none of them.
-				_, err = s.Append(s.ctx, stream(fmt.Sprint(w)), eventstore.Revision(3*i), batch[1], event("X", ""))
+				_, err = s.Append(s.ctx, s.stream(fmt.Sprint(w)), eventstore.Revision(3*i), batch[1], event("X", ""))
 				if err == nil {
 					t.Error("an append at a wrong revision was taken")
 				}
@@ -121,7 +121,7 @@ func atomicAppend(t *testing.T, s *session) {
 }
 
 func repeatedAppend(t *testing.T, s *session) {
-	id := stream("x")
+	id := s.stream("x")
 	one, several := event("A", "1"), events(3)
 	first := s.must(t, id, eventstore.NoStream, one)
 	second := s.must(t, id, 0, several...)
@@ -135,7 +135,7 @@ func repeatedAppend(t *testing.T, s *session) {
 		}
 	}
 	check()
-	s.must(t, stream("other"), eventstore.NoStream, events(2)...)
+	s.must(t, s.stream("other"), eventstore.NoStream, events(2)...)
 	s.must(t, id, 3, event("B", "later"))
 	check()
 	if n := len(s.read(t, id, 0)); n != 5 {
@@ -145,7 +145,7 @@ func repeatedAppend(t *testing.T, s *session) {
 
 func repeatedAtOnce(t *testing.T, s *session) {
 	for round := range 10 {
-		id, batch := stream(fmt.Sprint(round)), events(2)
+		id, batch := s.stream(fmt.Sprint(round)), events(2)
 		positions := make([]eventstore.Position, 16)
 		var group sync.WaitGroup
 		for i := range positions {
@@ -165,7 +165,7 @@ func repeatedAtOnce(t *testing.T, s *session) {
 }
 
 func partlyMatching(t *testing.T, s *session) {
-	id, batch := stream("x"), events(3)
+	id, batch := s.stream("x"), events(3)
 	s.must(t, id, eventstore.NoStream, batch...)
 	for name, repeat := range map[string][]eventstore.Event{
 		"another first":     {event("A", ""), batch[1], batch[2]},
@@ -181,7 +181,7 @@ func partlyMatching(t *testing.T, s *session) {
 	}
 	same(t, s.read(t, id, 0), batch)
 	// The same ids elsewhere are another append.
-	s.must(t, stream("y"), eventstore.NoStream, batch...)
+	s.must(t, s.stream("y"), eventstore.NoStream, batch...)
 }
 
 func invalidAppends(t *testing.T, s *session) {
@@ -198,7 +198,7 @@ func invalidAppends(t *testing.T, s *session) {
 		"a revision that is none": {-2, []eventstore.Event{good}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.Append(s.ctx, stream("x"), try.expected, try.events...)
+			_, err := s.Append(s.ctx, s.stream("x"), try.expected, try.events...)
 			var invalid *eventstore.InvalidError
 			if !errors.As(err, &invalid) {
 				t.Fatalf("got %v, want an InvalidError", err)
@@ -211,7 +211,7 @@ func invalidAppends(t *testing.T, s *session) {
 }
 
 func sizes(t *testing.T, s *session) {
-	id, expected := stream("x"), eventstore.NoStream
+	id, expected := s.stream("x"), eventstore.NoStream
 	content := bytes.Repeat([]byte("0123456789abcdef"), eventstore.MaxAppend/16+1)
 	for _, size := range []int{0, 1, 127, 4095, 4096, 65536, eventstore.MaxAppend / 2, eventstore.MaxAppend - 3} {
 		e := eventstore.Event{ID: uuid.New(), Type: "A", Data: content[:size], Metadata: []byte("{}")}
@@ -245,22 +245,22 @@ func hostileIDs(t *testing.T, s *session) {
 	}
 	after := s.head(t)
 	for i, text := range good {
-		s.must(t, stream(text), eventstore.NoStream, event("A", fmt.Sprint(i)))
+		s.must(t, s.stream(text), eventstore.NoStream, event("A", fmt.Sprint(i)))
 	}
 	for i, text := range good {
-		got := s.read(t, stream(text), 0)
+		got := s.read(t, s.stream(text), 0)
 		if len(got) != 1 || string(got[0].Data) != fmt.Sprint(i) {
 			t.Errorf("stream id %.40q: got %d events", text, len(got))
 		}
 	}
 	for i, e := range s.history(t, after, eventstore.Filter{}) {
-		if e.Stream != stream(good[i]) {
+		if e.Stream != s.stream(good[i]) {
 			t.Errorf("followed %.40q, want %.40q", e.Stream.ID, good[i])
 		}
 	}
 	bad := []eventstore.StreamID{
-		stream(""), stream(strings.Repeat("x", 1025)), stream("a\x00b"), stream("\xff"),
-		{Category: "", Plan: Plan, ID: "x"}, {Category: "Role", Plan: Plan, ID: "x"}, {Category: "role-x", Plan: Plan, ID: "x"},
+		s.stream(""), s.stream(strings.Repeat("x", 1025)), s.stream("a\x00b"), s.stream("\xff"),
+		{Category: "", Plan: s.plan, ID: "x"}, {Category: "Role", Plan: s.plan, ID: "x"}, {Category: "role-x", Plan: s.plan, ID: "x"},
 		{Category: "role", Plan: "", ID: "x"}, {Category: "role", Plan: "a.b", ID: "x"}, {Category: "role", Plan: "ABC", ID: "x"},
 	}
 	for _, id := range bad {
@@ -281,12 +281,12 @@ func callersBytes(t *testing.T, s *session) {
 	after := s.head(t)
 	data, metadata := []byte("as appended"), []byte(`{"plan":"contract"}`)
 	e := eventstore.Event{ID: uuid.New(), Type: "A", Data: data, Metadata: metadata}
-	s.must(t, stream("x"), eventstore.NoStream, e)
+	s.must(t, s.stream("x"), eventstore.NoStream, e)
 	want := eventstore.Event{ID: e.ID, Type: "A", Data: []byte("as appended"), Metadata: []byte(`{"plan":"contract"}`)}
 	clear(data)
 	clear(metadata)
 	same(t, s.history(t, after, eventstore.Filter{}), []eventstore.Event{want})
-	same(t, s.read(t, stream("x"), 0), []eventstore.Event{want})
+	same(t, s.read(t, s.stream("x"), 0), []eventstore.Event{want})
 }
 
 func manyStreams(t *testing.T, s *session) {
@@ -297,7 +297,7 @@ func manyStreams(t *testing.T, s *session) {
 		group.Go(func() {
 			for i := w; i < streams; i += writers {
 				for revision := range 2 {
-					_, err := s.Append(s.ctx, stream(fmt.Sprint(i)), eventstore.Revision(revision-1), event("A", fmt.Sprint(i)))
+					_, err := s.Append(s.ctx, s.stream(fmt.Sprint(i)), eventstore.Revision(revision-1), event("A", fmt.Sprint(i)))
 					if err != nil {
 						t.Errorf("append: %v", err)
 						return
@@ -318,7 +318,7 @@ func manyStreams(t *testing.T, s *session) {
 		t.Fatalf("log has %d streams, want %d", len(next), streams)
 	}
 	for i := 0; i < streams; i += streams / 100 {
-		if got := s.read(t, stream(fmt.Sprint(i)), 0); len(got) != 2 {
+		if got := s.read(t, s.stream(fmt.Sprint(i)), 0); len(got) != 2 {
 			t.Fatalf("stream %d has %d events, want 2", i, len(got))
 		}
 	}

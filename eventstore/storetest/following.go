@@ -23,7 +23,7 @@ func (s *session) write(t *testing.T, writers, each int) map[uuid.UUID]eventstor
 		group.Go(func() {
 			for i := range each {
 				e := event("A", fmt.Sprint(i))
-				p, err := s.Append(s.ctx, stream(fmt.Sprintf("writer %d", w)), eventstore.Revision(i-1), e)
+				p, err := s.Append(s.ctx, s.stream(fmt.Sprintf("writer %d", w)), eventstore.Revision(i-1), e)
 				if err != nil {
 					t.Errorf("append: %v", err)
 					return
@@ -43,7 +43,7 @@ func (s *session) write(t *testing.T, writers, each int) map[uuid.UUID]eventstor
 func commitOrder(t *testing.T, s *session) {
 	after := s.head(t)
 	writers, each := 32, volume(100)
-	filters := []eventstore.Filter{{}, {PageSize: 1}, {PageSize: 7}, {Plan: Plan}}
+	filters := []eventstore.Filter{{}, {PageSize: 1}, {PageSize: 7}, {Plan: s.plan}}
 	seen := make([][]eventstore.Recorded, len(filters))
 	var group sync.WaitGroup
 	for i, filter := range filters {
@@ -81,7 +81,7 @@ func commitOrder(t *testing.T, s *session) {
 func historyToLive(t *testing.T, s *session) {
 	after := s.head(t)
 	writers, each := 8, volume(250)
-	s.must(t, stream("before"), eventstore.NoStream, events(1000)...)
+	s.must(t, s.stream("before"), eventstore.NoStream, events(1000)...)
 	total := 1000 + writers*each
 	var group sync.WaitGroup
 	var written atomic.Int64
@@ -91,7 +91,7 @@ func historyToLive(t *testing.T, s *session) {
 		for w := range writers {
 			inner.Go(func() {
 				for i := range each {
-					_, err := s.Append(s.ctx, stream(fmt.Sprint(w)), eventstore.Revision(i-1), event("A", ""))
+					_, err := s.Append(s.ctx, s.stream(fmt.Sprint(w)), eventstore.Revision(i-1), event("A", ""))
 					if err != nil {
 						t.Errorf("append: %v", err)
 						return
@@ -144,7 +144,7 @@ func followPages(t *testing.T, s *session) {
 	var want []eventstore.Event
 	for i := range 10 {
 		batch := events(37)
-		s.must(t, stream(fmt.Sprint(i)), eventstore.NoStream, batch...)
+		s.must(t, s.stream(fmt.Sprint(i)), eventstore.NoStream, batch...)
 		want = append(want, batch...)
 	}
 	for _, size := range []int{0, 1, 2, 7, 36, 37, 38, 369, 370, 371, 10_000} {
@@ -158,7 +158,7 @@ func followPages(t *testing.T, s *session) {
 
 // followHead expects one live page at once, and then one for what is committed.
 func followHead(t *testing.T, s *session) {
-	s.must(t, stream("x"), eventstore.NoStream, events(3)...)
+	s.must(t, s.stream("x"), eventstore.NoStream, events(3)...)
 	head := s.head(t)
 	pages, got := 0, 0
 	late := event("Late", "")
@@ -168,7 +168,7 @@ func followHead(t *testing.T, s *session) {
 			if !p.Live || len(p.Events) != 0 {
 				t.Errorf("first page at the head: live=%v, %d events", p.Live, len(p.Events))
 			}
-			s.must(t, stream("x"), 2, late)
+			s.must(t, s.stream("x"), 2, late)
 		}
 		return got > 0
 	})
@@ -183,9 +183,10 @@ func followFilter(t *testing.T, s *session) {
 	id := func(category, plan, text string) eventstore.StreamID {
 		return eventstore.StreamID{Category: category, Plan: plan, ID: text}
 	}
+	acme, acme2, acmeX, zeta := s.plan+"acme", s.plan+"acme2", s.plan+"acme-x", s.plan+"zeta"
 	streams := []eventstore.StreamID{
-		id("role", "acme", "1"), id("role", "acme2", "1"), id("role", "acme-x", "1"), id("roles", "acme", "1"),
-		id("member", "acme", "1"), id("role", "acme", "10"), id("member", "zeta", "role-acme.1"),
+		id("role", acme, "1"), id("role", acme2, "1"), id("role", acmeX, "1"), id("roles", acme, "1"),
+		id("member", acme, "1"), id("role", acme, "10"), id("member", zeta, "role-"+acme+".1"),
 	}
 	for i := range 40 {
 		for j, stream := range streams {
@@ -198,18 +199,18 @@ func followFilter(t *testing.T, s *session) {
 		"types":                   {Types: []string{"C", "A", "Unknown"}},
 		"an unknown type":         {Types: []string{"Unknown"}},
 		"a category":              {Prefixes: []string{"role-"}},
-		"a plan's category":       {Prefixes: []string{"role-acme."}},
-		"a prefix of plans":       {Prefixes: []string{"role-acme"}},
+		"a plan's category":       {Prefixes: []string{"role-" + acme + "."}},
+		"a prefix of plans":       {Prefixes: []string{"role-" + acme}},
 		"prefixes":                {Prefixes: []string{"member-", "roles-"}},
-		"a stream's prefix":       {Prefixes: []string{"role-acme.1"}},
+		"a stream's prefix":       {Prefixes: []string{"role-" + acme + ".1"}},
 		"an unknown prefix":       {Prefixes: []string{"nobody-"}},
 		"the empty prefix":        {Prefixes: []string{"nobody-", ""}},
-		"a plan":                  {Plan: "acme"},
+		"a plan":                  {Plan: acme},
 		"an unknown plan":         {Plan: "nobody"},
-		"a plan and types":        {Plan: "acme", Types: []string{"A", "B"}},
-		"a plan and a prefix":     {Plan: "acme", Prefixes: []string{"role-"}},
-		"all conditions":          {Plan: "acme", Types: []string{"B"}, Prefixes: []string{"member-", "roles-"}},
-		"conditions none can met": {Plan: "acme2", Prefixes: []string{"member-"}},
+		"a plan and types":        {Plan: acme, Types: []string{"A", "B"}},
+		"a plan and a prefix":     {Plan: acme, Prefixes: []string{"role-"}},
+		"all conditions":          {Plan: acme, Types: []string{"B"}, Prefixes: []string{"member-", "roles-"}},
+		"conditions none can met": {Plan: acme2, Prefixes: []string{"member-"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, start := range []int{0, 1, 100, len(all) - 1, len(all)} {
@@ -260,7 +261,7 @@ func filterLive(t *testing.T, s *session) {
 		"plan":   {Plan: "nobody"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := stream(name)
+			id := s.stream(name)
 			target := eventstore.Position(0)
 			all, err := s.follow(s.head(t), filter, func(p eventstore.Page) bool {
 				if target == 0 {
@@ -303,7 +304,7 @@ func manyFollowers(t *testing.T, s *session) {
 }
 
 func cancellation(t *testing.T, s *session) {
-	id := stream("x")
+	id := s.stream("x")
 	s.must(t, id, eventstore.NoStream, events(1000)...)
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
@@ -381,7 +382,7 @@ func cancelAppends(t *testing.T, s *session) {
 	var group sync.WaitGroup
 	for w := range 8 {
 		group.Go(func() {
-			id := stream(fmt.Sprintf("canceled %d", w))
+			id := s.stream(fmt.Sprintf("canceled %d", w))
 			for i := range 50 {
 				e := event("A", fmt.Sprint(i))
 				ctx, cancel := context.WithCancel(s.ctx)
@@ -400,7 +401,7 @@ func cancelAppends(t *testing.T, s *session) {
 	}
 	group.Wait()
 	for w := range 8 {
-		if n := len(s.read(t, stream(fmt.Sprintf("canceled %d", w)), 0)); n != 50 {
+		if n := len(s.read(t, s.stream(fmt.Sprintf("canceled %d", w)), 0)); n != 50 {
 			t.Errorf("stream has %d events, want 50", n)
 		}
 	}

@@ -17,13 +17,16 @@ func info(t *testing.T, s *session) {
 	if before.ID == "" || before.Epoch < 1 {
 		t.Errorf("store has the identity %q, epoch %d", before.ID, before.Epoch)
 	}
-	p := s.must(t, stream("x"), eventstore.NoStream, events(5)...)
+	p := s.must(t, s.stream("x"), eventstore.NoStream, events(5)...)
 	after, err := s.Info(s.ctx)
 	if err != nil {
 		t.Fatalf("info: %v", err)
 	}
 	if after.Head < p || after.ID != before.ID || after.Epoch != before.Epoch {
 		t.Errorf("after an append at %s: %+v, before: %+v", p, after, before)
+	}
+	if s.suite.shared {
+		return
 	}
 	other := s.suite.open(t)
 	defer func() { _ = other.Close() }()
@@ -33,7 +36,7 @@ func info(t *testing.T, s *session) {
 }
 
 func closing(t *testing.T, s *session) {
-	s.must(t, stream("x"), eventstore.NoStream, events(5)...)
+	s.must(t, s.stream("x"), eventstore.NoStream, events(5)...)
 	head := s.head(t)
 	waiting, ended := make(chan struct{}), make(chan error)
 	go func() {
@@ -50,14 +53,14 @@ func closing(t *testing.T, s *session) {
 	if err := <-ended; !errors.Is(err, eventstore.ErrClosed) {
 		t.Errorf("a follower at the head ended with %v", err)
 	}
-	if _, err := s.Append(s.ctx, stream("x"), 4, event("A", "")); !errors.Is(err, eventstore.ErrClosed) {
+	if _, err := s.Append(s.ctx, s.stream("x"), 4, event("A", "")); !errors.Is(err, eventstore.ErrClosed) {
 		t.Errorf("append: %v", err)
 	}
 	if _, err := s.Info(s.ctx); !errors.Is(err, eventstore.ErrClosed) {
 		t.Errorf("info: %v", err)
 	}
 	yielded := 0
-	for _, err := range s.Read(s.ctx, stream("x"), 0) {
+	for _, err := range s.Read(s.ctx, s.stream("x"), 0) {
 		if yielded++; !errors.Is(err, eventstore.ErrClosed) {
 			t.Errorf("read: %v", err)
 		}
@@ -86,7 +89,7 @@ func closingUnderLoad(t *testing.T, s *session) {
 	for w := range writers {
 		group.Go(func() {
 			for i := 0; ; i++ {
-				_, err := s.Append(s.ctx, stream(fmt.Sprint(w)), eventstore.Revision(i-1), event("A", ""))
+				_, err := s.Append(s.ctx, s.stream(fmt.Sprint(w)), eventstore.Revision(i-1), event("A", ""))
 				if i == 0 {
 					started.Done()
 				}
@@ -119,7 +122,7 @@ func closingUnderLoad(t *testing.T, s *session) {
 	}
 	s.Store = s.suite.reopen(t, s.Store)
 	for w, n := range acknowledged {
-		if got := len(s.read(t, stream(fmt.Sprint(w)), 0)); got < n {
+		if got := len(s.read(t, s.stream(fmt.Sprint(w)), 0)); got < n {
 			t.Errorf("writer %d had %d events acknowledged, the stream has %d", w, n, got)
 		}
 	}
@@ -133,7 +136,7 @@ func reopening(t *testing.T, s *session) {
 	var want []eventstore.Event
 	for i := range 20 {
 		batch := events(10)
-		s.must(t, stream(fmt.Sprint(i%4)), eventstore.Revision(i/4*10-1), batch...)
+		s.must(t, s.stream(fmt.Sprint(i%4)), eventstore.Revision(i/4*10-1), batch...)
 		want = append(want, batch...)
 	}
 	before, err := s.Info(s.ctx)
@@ -147,11 +150,11 @@ func reopening(t *testing.T, s *session) {
 			t.Fatalf("reopened as %+v (%v), was %+v", now, err, before)
 		}
 		same(t, s.history(t, after, eventstore.Filter{}), want)
-		same(t, s.history(t, after, eventstore.Filter{Plan: Plan, PageSize: 7}), want)
-		_, err = s.Append(s.ctx, stream("0"), eventstore.NoStream, event("A", ""))
+		same(t, s.history(t, after, eventstore.Filter{Plan: s.plan, PageSize: 7}), want)
+		_, err = s.Append(s.ctx, s.stream("0"), eventstore.NoStream, event("A", ""))
 		conflict(t, err, eventstore.NoStream, eventstore.Revision(49+round))
 		e := event("A", "")
-		s.must(t, stream("0"), eventstore.Revision(49+round), e)
+		s.must(t, s.stream("0"), eventstore.Revision(49+round), e)
 		want = append(want, e)
 	}
 }

@@ -26,9 +26,14 @@ func Reopen(again func(t *testing.T, s eventstore.Store) eventstore.Store) Optio
 	return func(c *suite) { c.reopen = again }
 }
 
+// Shared says that every store which open returns is on the same log, such as that of a server that is there already:
+// each subtest then writes to plans of its own.
+func Shared() Option { return func(c *suite) { c.shared = true } }
+
 type suite struct {
 	open   func(t *testing.T) eventstore.Store
 	reopen func(t *testing.T, s eventstore.Store) eventstore.Store
+	shared bool
 }
 
 // Run checks a store against the contract. open is called for each subtest, which closes the store that it gets.
@@ -70,7 +75,10 @@ func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options ...Opti
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // ends a test that hangs
 			defer cancel()
-			s := &session{Store: c.open(t), ctx: ctx, suite: c}
+			s := &session{Store: c.open(t), ctx: ctx, suite: c, plan: Plan}
+			if c.shared {
+				s.plan += "-" + uuid.NewString()[:8]
+			}
 			defer func() { _ = s.Close() }()
 			test.run(t, s)
 		})
@@ -82,6 +90,7 @@ type session struct {
 	eventstore.Store
 	ctx   context.Context
 	suite *suite
+	plan  string // of the streams that it writes to, unless a test is about plans
 }
 
 // volume returns n, or ten times as many when torture is wanted.
@@ -92,11 +101,11 @@ func volume(n int) int {
 	return n
 }
 
-// Plan is the plan of the streams that the contract writes to, unless a test is about plans.
+// Plan is the plan of the streams that the contract writes to, or how its name begins on a shared log.
 const Plan = "contract"
 
-func stream(id string) eventstore.StreamID {
-	return eventstore.StreamID{Category: "role", Plan: Plan, ID: id}
+func (s *session) stream(id string) eventstore.StreamID {
+	return eventstore.StreamID{Category: "role", Plan: s.plan, ID: id}
 }
 
 // event makes an event with an id of its own.

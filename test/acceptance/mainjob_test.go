@@ -1,9 +1,14 @@
 package acceptance
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"rolewise/eventstore/kurrenttest"
+	"rolewise/eventstore/sqlite"
 	"rolewise/internal/redistest"
 	"rolewise/test/harness"
 )
@@ -24,6 +29,7 @@ func TestMainJob(t *testing.T) {
 		}},
 		{"serve in memory", func(t *testing.T) *harness.Server { return serveWithCatalog(t, "memory") }},
 		{"serve on Redis", func(t *testing.T) *harness.Server { return serveWithCatalog(t, redistest.Start(t)) }},
+		{"serve on KurrentDB and Redis", func(t *testing.T) *harness.Server { return serveOnKurrent(t, front(t), redistest.Start(t)) }},
 	}
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -44,6 +50,40 @@ func serveWithCatalog(t *testing.T, redis string) *harness.Server {
 	folder := t.TempDir()
 	importSlice(t, "--eventstore", harness.EventStore(folder))
 	return harness.Serve(t, folder, redis)
+}
+
+// front starts a server that speaks KurrentDB's protocol and returns its connection string.
+func front(t *testing.T) string {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "kurrent.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	server, err := kurrenttest.Start(context.WithoutCancel(t.Context()), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	return server.ConnectionString()
+}
+
+func serveOnKurrent(t *testing.T, eventstore, redis string) *harness.Server {
+	t.Helper()
+	folder := t.TempDir()
+	importSlice(t, "--eventstore", eventstore, "--data", folder)
+	return harness.ServeOn(t, eventstore, folder, redis)
+}
+
+// TestRealKurrentDB plays the story on a KurrentDB node, whose log should be empty.
+func TestRealKurrentDB(t *testing.T) {
+	eventstore := os.Getenv("ROLEWISE_TEST_KURRENTDB")
+	if eventstore == "" {
+		t.Skip("ROLEWISE_TEST_KURRENTDB holds no connection string of a KurrentDB node, such as esdb://localhost:2113?tls=false")
+	}
+	server := serveOnKurrent(t, eventstore, redistest.Start(t))
+	run(t, server)
+	server.Stop(t)
 }
 
 func importSlice(t *testing.T, where ...string) string {

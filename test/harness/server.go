@@ -26,7 +26,13 @@ func EventStore(folder string) string { return "sqlite:" + filepath.Join(folder,
 // Serve starts rolewise serve on the event store in a folder, and on a Redis by its URL or on "memory".
 func Serve(t testing.TB, folder, redis string) *Server {
 	t.Helper()
-	s := &Server{owner: t, Folder: folder, args: append([]string{"serve", "--eventstore", EventStore(folder), "--redis", redis}, anyPort...)}
+	return ServeOn(t, EventStore(folder), folder, redis)
+}
+
+// ServeOn starts rolewise serve on an event store by its URL, with its other files in a folder.
+func ServeOn(t testing.TB, eventstore, folder, redis string) *Server {
+	t.Helper()
+	s := &Server{owner: t, Folder: folder, args: append([]string{"serve", "--eventstore", eventstore, "--data", folder, "--redis", redis}, anyPort...)}
 	s.Again(t)
 	return s
 }
