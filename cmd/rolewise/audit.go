@@ -91,7 +91,7 @@ func required(cmd *cobra.Command, flags ...string) {
 
 // sqlitePath returns the file that a URL of an embedded event store names.
 func sqlitePath(url string) (string, error) {
-	path, ok := strings.CutPrefix(url, "sqlite:")
+	path, ok := strings.CutPrefix(url, sqliteScheme)
 	if !ok || path == "" {
 		return "", fmt.Errorf("--eventstore %q is not understood; use sqlite:PATH", url)
 	}

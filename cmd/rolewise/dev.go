@@ -50,7 +50,7 @@ func dev(ctx context.Context, o devOptions, stdout, stderr io.Writer) error {
 	}
 	defer on.Close()
 
-	log, err := openLog(ctx, "sqlite:"+filepath.Join(o.data, "events.db"), o.data)
+	log, err := openLog(ctx, logOptions{url: sqliteScheme + filepath.Join(o.data, "events.db")})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func importCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if store == "" {
-				store = "sqlite:" + filepath.Join(data, "events.db")
+				store = sqliteScheme + filepath.Join(data, "events.db")
 			} else if !cmd.Flags().Changed("data") {
 				data = ""
 			}
@@ -40,7 +40,7 @@ func importCommand() *cobra.Command {
 }
 
 func importCatalog(ctx context.Context, dir, store, data string, stdout io.Writer) error {
-	log, err := openLog(ctx, store, data)
+	log, err := openLog(ctx, logOptions{url: store, data: data})
 	if err != nil {
 		return err
 	}

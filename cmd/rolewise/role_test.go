@@ -101,7 +101,7 @@ func (p *part) await(t *testing.T) {
 
 func testLog(t *testing.T) *eventLog {
 	t.Helper()
-	log, err := openLog(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "events.db"), "")
+	log, err := openLog(t.Context(), logOptions{url: sqliteScheme + filepath.Join(t.TempDir(), "events.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

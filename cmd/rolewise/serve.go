@@ -17,7 +17,7 @@ import (
 
 // serveOptions are the flags of rolewise serve.
 type serveOptions struct {
-	listen, adminListen, eventstore, redis, data, operatorKeyFile string
+	listen, adminListen, eventstore, redis, data, replica, operatorKeyFile string
 
 	role role
 }
@@ -36,7 +36,8 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8081", "address of health, metrics and version")
 	cmd.Flags().StringVar(&o.eventstore, "eventstore", "", "sqlite:PATH, or esdb://… or kurrentdb://… for a KurrentDB")
 	cmd.Flags().StringVar(&o.redis, "redis", "", "redis://…, rediss://…, redis-cluster://host:port,… or memory")
-	cmd.Flags().StringVar(&o.data, "data", "", "directory of the keys of personal data, the operator's key and, with a KurrentDB, the local copy of the log; that of the SQLite file if it is left out")
+	cmd.Flags().StringVar(&o.data, "data", "", "directory of the keys of personal data and the operator's key; that of the SQLite file if it is left out")
+	cmd.Flags().StringVar(&o.replica, "replica", "", "file of the local copy of a log in KurrentDB, from which history is read; each process needs its own; replica.db in the data directory if it is left out")
 	cmd.Flags().StringVar(&o.operatorKeyFile, "operator-key-file", "", "file with the operator's key; made in the data directory if it is left out")
 	cmd.Flags().Var(&o.role, "role", "what this process does: all, api (queries and commands) or projector (read models)")
 	for _, required := range []string{"eventstore", "redis"} {
@@ -61,7 +62,7 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer models.Close()
-	log, err := openLog(ctx, o.eventstore, o.data)
+	log, err := openLog(ctx, o.log())
 	if err != nil {
 		return err
 	}
@@ -85,6 +86,18 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		_, err := fmt.Fprintf(stdout, "Rolewise is ready.\n  API           %s\n  admin         %s\n  operator key  %s\n", address(on.public), address(on.admin), where)
 		return err
 	})
+}
+
+// log says where the log is. Who answers no requests needs no copy of it.
+func (o serveOptions) log() logOptions {
+	at := logOptions{url: o.eventstore, data: o.data}
+	if o.role.answers() {
+		at.replica = o.replica
+		if at.replica == "" {
+			at.replica = filepath.Join(o.data, "replica.db")
+		}
+	}
+	return at
 }
 
 // shared refuses to be one process of several on stores that only one process can open.

@@ -31,11 +31,16 @@ type eventLog struct {
 	emailKey []byte
 }
 
-// openLog opens the event store that a URL names: sqlite:PATH, or a KurrentDB by its connection string. The keys of
-// personal data stand in keys.db in the data directory, which for SQLite is by default that of PATH. The copy of a log
-// in KurrentDB stands in replica.db.
-func openLog(ctx context.Context, url, data string) (l *eventLog, err error) {
-	data, err = dataDirectory(url, data)
+// logOptions say where a log is and what stands beside it.
+type logOptions struct {
+	url     string // sqlite:PATH, or the connection string of a KurrentDB
+	data    string // directory of keys.db, the keys of personal data; empty: that of PATH
+	replica string // file of the local copy of a log in KurrentDB; empty: no copy is kept
+}
+
+// openLog opens the event store that a URL names.
+func openLog(ctx context.Context, o logOptions) (l *eventLog, err error) {
+	data, err := dataDirectory(o.url, o.data)
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +53,21 @@ func openLog(ctx context.Context, url, data string) (l *eventLog, err error) {
 			err = errors.Join(err, l.Close())
 		}
 	}()
-	if err := l.open(ctx, url, data); err != nil {
+	if err := l.open(ctx, o); err != nil {
 		return l, err
 	}
-	if l.keys, err = shred.OpenKeys(ctx, filepath.Join(data, "keys.db")); err != nil {
+	var shared []shred.Option
+	if !strings.HasPrefix(o.url, sqliteScheme) { // the log is open to several processes, and so must its keys be
+		shared = append(shared, shred.Shared())
+	}
+	if l.keys, err = shred.OpenKeys(ctx, filepath.Join(data, "keys.db"), shared...); err != nil {
+		return l, err
+	}
+	info, err := l.Info(ctx)
+	if err == nil {
+		err = l.keys.Belong(ctx, info.ID)
+	}
+	if err != nil {
 		return l, err
 	}
 	if l.emailKey, err = l.keys.Secret(ctx, "email"); err != nil {
@@ -68,8 +84,8 @@ func openLog(ctx context.Context, url, data string) (l *eventLog, err error) {
 }
 
 // open opens the log itself.
-func (l *eventLog) open(ctx context.Context, url, data string) error {
-	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+func (l *eventLog) open(ctx context.Context, o logOptions) error {
+	if path, ok := strings.CutPrefix(o.url, sqliteScheme); ok {
 		store, err := sqlite.Open(ctx, path)
 		if err != nil {
 			return err
@@ -77,18 +93,22 @@ func (l *eventLog) open(ctx context.Context, url, data string) error {
 		l.Store = store
 		return nil
 	}
-	store, err := kurrent.Open(ctx, url)
+	store, err := kurrent.Open(ctx, o.url)
 	if err != nil {
 		return err
 	}
 	l.Store = store
-	info, err := store.Info(ctx)
-	if err != nil {
-		return err
+	if o.replica == "" {
+		return nil
 	}
-	l.copy, err = sqlite.OpenReplica(ctx, filepath.Join(data, "replica.db"), info)
+	info, err := store.Info(ctx)
+	if err == nil {
+		l.copy, err = sqlite.OpenReplica(ctx, o.replica, info)
+	}
 	return err
 }
+
+const sqliteScheme = "sqlite:"
 
 // dataDirectory returns where the files of an installation stand that are not its log.
 func dataDirectory(url, data string) (string, error) {

@@ -26,7 +26,7 @@ func newTestSystem(t *testing.T) (*system, listeners) {
 		t.Fatal(err)
 	}
 	t.Cleanup(on.Close)
-	log, err := openLog(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "events.db"), "")
+	log, err := openLog(t.Context(), logOptions{url: sqliteScheme + filepath.Join(t.TempDir(), "events.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func (c cutOff) Append(ctx context.Context, stream eventstore.StreamID, expected
 }
 
 func TestCreateEmptyAfterACrash(t *testing.T) {
-	log, err := openLog(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "events.db"), "")
+	log, err := openLog(t.Context(), logOptions{url: sqliteScheme + filepath.Join(t.TempDir(), "events.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver, used through database/sql
 )
@@ -24,22 +25,29 @@ const keysID = 0x526b6579 // "Rkey"
 // Rows of people are only ever added at the end and overwritten in place, so that no page of the file keeps an old
 // copy of a key when SQLite moves things around. The index, which does move, holds no keys.
 const keysSchema = `
-CREATE TABLE people (
+CREATE TABLE IF NOT EXISTS people (
 	id        INTEGER PRIMARY KEY,
 	plan      TEXT NOT NULL,
 	person    TEXT NOT NULL,
 	destroyed INTEGER NOT NULL,
 	key       BLOB NOT NULL -- all zero once destroyed
 );
-CREATE UNIQUE INDEX people_by_name ON people (plan, person);
-CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);`
+CREATE UNIQUE INDEX IF NOT EXISTS people_by_name ON people (plan, person);
+CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);`
 
 // Keys holds one key for each person of a plan, and the installation's secrets, in a file apart from the events.
-// Whoever has only the events has no personal data. Safe for concurrent use; the file belongs to one process.
+// Whoever has only the events has no personal data. Safe for concurrent use; the file belongs to one process, unless it
+// was opened as Shared.
 type Keys struct {
 	path string
 	pool *sql.DB
 	db   *sql.Conn // the only one, kept, since its pragmas are part of the promise
+
+	shared  bool
+	version int64          // of the database, as its last change by another process left it
+	closed  sync.Once
+	closing chan struct{}  // of a shared file: its watching ends
+	watch   sync.WaitGroup // the same
 
 	slow  sync.Mutex // around the database, and what its answers do to the cache
 	mu    sync.RWMutex
@@ -48,15 +56,29 @@ type Keys struct {
 
 type person struct{ plan, id string }
 
-// OpenKeys opens or creates the file of keys. A process that holds it keeps others out. Only the owner of the file may
-// read it: a new one is made so, and permissions that an older one gives to others are taken away.
-func OpenKeys(ctx context.Context, path string) (*Keys, error) {
+// Option changes how a file of keys is opened.
+type Option func(*Keys)
+
+// Shared lets several processes of one machine use the file at once. A key that one of them destroys is forgotten by the
+// others within a second.
+func Shared() Option { return func(k *Keys) { k.shared = true } }
+
+// lookEvery is how often it is looked whether another process has changed a shared file.
+const lookEvery = time.Second
+
+// OpenKeys opens or creates the file of keys. A process that holds it keeps others out, unless all open it as Shared.
+// Only the owner of the file may read it: a new one is made so, and permissions that an older one gives to others are
+// taken away.
+func OpenKeys(ctx context.Context, path string, options ...Option) (*Keys, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("keys %s: %w", path, err)
 	}
 	name := &url.URL{Scheme: "file", Path: absolute}
-	k := &Keys{path: path, cache: map[person]cipher.AEAD{}}
+	k := &Keys{path: path, cache: map[person]cipher.AEAD{}, closing: make(chan struct{})}
+	for _, option := range options {
+		option(k)
+	}
 	if err := createPrivate(absolute); err != nil {
 		return nil, k.explain(err)
 	}
@@ -70,7 +92,33 @@ func OpenKeys(ctx context.Context, path string) (*Keys, error) {
 	if err := k.prepare(context.WithoutCancel(ctx)); err != nil {
 		return nil, errors.Join(k.explain(err), k.db.Close(), k.pool.Close())
 	}
+	if k.shared {
+		k.watch.Go(k.look)
+	}
 	return k, nil
+}
+
+// look forgets the keys in memory whenever another process has changed the file.
+func (k *Keys) look() {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-k.closing:
+			return
+		}
+		k.slow.Lock()
+		var version int64
+		err := k.db.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version)
+		if err != nil || version != k.version {
+			k.version = version
+			k.mu.Lock()
+			clear(k.cache)
+			k.mu.Unlock()
+		}
+		k.slow.Unlock()
+	}
 }
 
 // begin takes the database for the caller, who releases k.slow, unless the context has ended.
@@ -117,8 +165,13 @@ func (k *Keys) prepare(ctx context.Context) error {
 	if err := makePrivate(k.path); err != nil {
 		return err
 	}
+	locking := "exclusive"
+	if k.shared {
+		locking = "normal"
+	}
 	for _, pragma := range []struct{ name, set, want string }{
-		{"locking_mode", "exclusive", "exclusive"},
+		{"busy_timeout", "5000", "5000"},
+		{"locking_mode", locking, locking},
 		{"journal_mode", "wal", "wal"},
 		{"synchronous", "full", "2"},
 		{"secure_delete", "on", "1"}, // what is overwritten is zeroed first
@@ -155,6 +208,8 @@ func (k *Keys) settle(ctx context.Context) error {
 
 // Close releases the file. Keys already in memory are dropped.
 func (k *Keys) Close() error {
+	k.closed.Do(func() { close(k.closing) })
+	k.watch.Wait()
 	k.slow.Lock()
 	defer k.slow.Unlock()
 	k.mu.Lock()
@@ -200,6 +255,28 @@ func (k *Keys) Secret(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read secret %s: %w", name, k.explain(err))
 	}
 	return value, nil
+}
+
+// Belong ties the keys to one event store by its ID, at the first call, and refuses any other afterwards: events of
+// another installation would be read without their personal data, and written so that nobody can ever read it.
+func (k *Keys) Belong(ctx context.Context, store string) error {
+	ctx, err := k.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer k.slow.Unlock()
+	_, err = k.db.ExecContext(ctx, "INSERT INTO secrets (name, value) VALUES ('store', ?) ON CONFLICT DO NOTHING", []byte(store))
+	if err != nil {
+		return fmt.Errorf("note the event store: %w", k.explain(err))
+	}
+	var known []byte
+	if err := k.db.QueryRowContext(ctx, "SELECT value FROM secrets WHERE name = 'store'").Scan(&known); err != nil {
+		return fmt.Errorf("read the event store: %w", k.explain(err))
+	}
+	if string(known) != store {
+		return fmt.Errorf("keys file %s belongs to another installation than the event store (store %s, not %s): put the two back together that belong together", k.path, known, store)
+	}
+	return nil
 }
 
 // find returns a person's key, nil if there is none or it was destroyed.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestSecrets(t *testing.T) {
@@ -92,5 +93,65 @@ func TestKeysInTrouble(t *testing.T) {
 	}
 	if err := k.Destroy(ended, "acme", "m"); !errors.Is(err, context.Canceled) {
 		t.Errorf("destroy: %v", err)
+	}
+}
+
+// TestKeysOfAnotherInstallation refuses keys beside events that they do not belong to.
+func TestKeysOfAnotherInstallation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.db")
+	k := openKeys(t, path)
+	for range 2 {
+		if err := k.Belong(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err := openKeys(t, path).Belong(t.Context(), "two")
+	if err == nil || !strings.Contains(err.Error(), "another installation") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSharedKeys has two processes, as it were, use one file: what one makes the other finds, and what one destroys the
+// other forgets.
+func TestSharedKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.db")
+	var both [2]*Keys
+	for i := range both {
+		k, err := OpenKeys(t.Context(), path, Shared())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = k.Close() }()
+		both[i] = k
+	}
+	made, err := both[0].provide(t.Context(), "acme", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := both[1].provide(t.Context(), "acme", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := encrypt(made, []byte("x"), nil)
+	if text, err := decrypt(found, sealed, nil); err != nil || string(text) != "x" {
+		t.Fatalf("the other's key opens %q, %v", text, err)
+	}
+	if err := both[0].Destroy(t.Context(), "acme", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		key, err := both[1].find(t.Context(), "acme", "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the other still has the key")
+		}
 	}
 }

@@ -137,7 +137,7 @@ func TestProcessCrash(t *testing.T) {
 	acknowledged, _ := c.book.count()
 	t.Logf("%d kills, %d of them during a close, and %d more during an opening: %s; %d appends acknowledged, %d arrived without; slowest opening %s",
 		kills, c.closing, c.early, &f, acknowledged, arrived, c.slowest)
-	if acknowledged < kills*c.writers || arrived == 0 {
+	if acknowledged < 5*kills || arrived == 0 {
 		t.Error("there was hardly any load")
 	}
 }

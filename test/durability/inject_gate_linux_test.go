@@ -14,59 +14,85 @@ import (
 // commit must still be there.
 func TestFailedSyncThenPowerLoss(t *testing.T) {
 	needStrace(t)
-	random, seed := seeded(t)
-	for n := range cycles(1, 20) {
-		beside, files := t.TempDir(), t.TempDir()
-		w := tenacious{Ledger: filepath.Join(beside, "ledger"), Diary: filepath.Join(beside, "diary"), Load: usual(seed + uint64(n)), Checkpoint: 1 << 20, Halt: true}
-		b := newBook(w.Ledger, w.Load)
-		d, err := newDisk(files, random)
-		if err != nil {
-			t.Fatal(err)
-		}
-		folder, unmount := mount(t, d)
-		w.Path, w.Next = filepath.Join(folder, storeName), b.next()
-		c := launch(t, "injected", w, "strace", "-f", "-qq", "-o", os.DevNull, "-P", w.Path+"-wal", "-e", "signal=none",
-			"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=8+")
-		if !c.await(t, "halted") {
-			c.log(t)
-			t.Fatal("the store did not come to the fault")
-		}
-		c.tell("die")
-		c.drain()
-		lose(d, storeName+"-wal")
-		if err := b.refresh(); err != nil {
-			t.Fatal(err)
-		}
-		_, pending := b.count()
-		w.Next = b.next()
-		c = launch(t, "injected", w)
-		if !c.await(t, "opened") {
-			c.log(t)
-			t.Fatal("the store did not open after a failed fsync and a kill")
-		}
-		pause(time.Duration(50+random.IntN(200)) * time.Millisecond)
-		d.fall()
-		c.kill()
-		unmount()
-		if err := d.freeze(files); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.refresh(); err != nil {
-			t.Fatal(err)
-		}
-		f, err := checkFile(context.Background(), filepath.Join(files, storeName), w.Load, b)
-		acknowledged, _ := b.count()
-		t.Logf("%d appends without an answer after the failed fsync, %d acknowledged until the power went: %s", pending, acknowledged, &f)
-		if err != nil {
-			t.Errorf("what is on the disk does not open: %v", err)
-		} else if !f.clean() {
-			t.Errorf("%s: %q", &f, f.complaints)
-		}
+	for _, tt := range []struct {
+		file, when string
+		checkpoint int
+	}{{"-wal", "8+", 1 << 20}, {".head", "8+", 1 << 20}, {"", "3+", 50}} {
+		t.Run(storeName+tt.file, func(t *testing.T) {
+			random, seed := seeded(t)
+			for n := range cycles(1, 10) {
+				files, beside := t.TempDir(), t.TempDir()
+				d, err := newDisk(files, random)
+				if err != nil {
+					t.Fatal(err)
+				}
+				folder, unmount := mount(t, d)
+				g := gate{disk: d, file: tt.file, when: tt.when, files: files, unmount: unmount, work: tenacious{
+					Path: filepath.Join(folder, storeName), Ledger: filepath.Join(beside, "ledger"), Diary: filepath.Join(beside, "diary"),
+					Load: usual(seed + uint64(n)), Checkpoint: tt.checkpoint, Halt: true,
+				}}
+				g.book = newBook(g.work.Ledger, g.work.Load)
+				g.run(t, time.Duration(50+random.IntN(200))*time.Millisecond)
+			}
+		})
 	}
 }
 
-// lose makes a disk forget what came to a file since its last fsync, though programs still see it.
-func lose(d *disk, name string) {
+// gate is a store on a disk of which the system believes that it wrote what it could not.
+type gate struct {
+	disk       *disk
+	file, when string
+	files      string // where what is on the platter goes
+	unmount    func()
+	work       tenacious
+	book       *book
+}
+
+func (g *gate) run(t *testing.T, while time.Duration) {
+	t.Helper()
+	g.work.Next = g.book.next()
+	c := launch(t, "injected", g.work, "strace", "-f", "-qq", "-o", os.DevNull, "-P", g.work.Path+g.file, "-e", "signal=none",
+		"-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when="+g.when)
+	if !c.await(t, "halted") {
+		c.log(t)
+		t.Fatal("the store did not come to the fault")
+	}
+	c.tell("die")
+	c.drain()
+	g.disk.lose(storeName + g.file)
+	if err := g.book.refresh(); err != nil {
+		t.Fatal(err)
+	}
+	before, pending := g.book.count()
+	g.work.Next = g.book.next()
+	c = launch(t, "injected", g.work)
+	if !c.await(t, "opened") {
+		c.log(t)
+		t.Fatal("the store did not open after a failed fsync and a kill")
+	}
+	pause(while)
+	g.disk.fall()
+	c.kill()
+	g.unmount()
+	if err := g.disk.freeze(g.files); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.book.refresh(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := checkFile(context.Background(), filepath.Join(g.files, storeName), g.work.Load, g.book)
+	after, _ := g.book.count()
+	t.Logf("%d appends acknowledged until an fsync failed, %d without an answer, %d acknowledged then until the power went: %s",
+		before, pending, after-before, &f)
+	if err != nil {
+		t.Errorf("what is on the disk does not open: %v", err)
+	} else if !f.clean() {
+		t.Errorf("%s: %q", &f, f.complaints)
+	}
+}
+
+// lose forgets what came to a file since its last fsync, though programs still see it.
+func (d *disk) lose(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if f := d.live[name]; f != nil {
