@@ -1,5 +1,6 @@
-# The program alone, without a shell or a package manager, as a user without rights. It writes to /var/lib/rolewise only:
-# run it with --read-only and a volume there.
+# The program alone, without a shell or a package manager, as a user without rights. It writes below /var/lib
+# only: run it with --read-only, a volume at /var/lib/rolewise (keys of personal data) and, for an API on KurrentDB, one of
+# its own at /var/lib/rolewise-replica.
 #
 # Base images are pinned by version here; the release process adds their digests when it builds (docs/deploy.md).
 
@@ -10,8 +11,8 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN go build -trimpath -buildvcs=false -ldflags="-s -w" -o /built/rolewise ./cmd/rolewise
-# A volume that is mounted there for the first time takes over owner and permissions.
-RUN mkdir -p /state/var/lib/rolewise && chmod 0700 /state/var/lib/rolewise
+# Volumes that are mounted there for the first time take over owner and permissions.
+RUN mkdir -p /state/var/lib && mkdir -m 0700 /state/var/lib/rolewise /state/var/lib/rolewise-replica
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rolewise/eventstore/kurrent"
+	"rolewise/eventstore/replica"
 	"rolewise/eventstore/sqlite"
 )
 
@@ -37,8 +39,55 @@ func auditCommand() *cobra.Command {
 	for _, sub := range []*cobra.Command{verify, head} {
 		storeFlag(sub, &store)
 	}
-	cmd.AddCommand(verify, head)
+	cmd.AddCommand(verify, head, compareCommand())
 	return cmd
+}
+
+func compareCommand() *cobra.Command {
+	var source, copied string
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Compare a log in KurrentDB with its local copy, event by event; the server may be running",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return auditCompare(cmd.Context(), source, copied, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&source, "eventstore", "", "esdb://… or kurrentdb://…")
+	cmd.Flags().StringVar(&copied, "replica", "", "file of the local copy")
+	required(cmd, "eventstore", "replica")
+	return cmd
+}
+
+func auditCompare(ctx context.Context, source, copied string, stdout io.Writer) (err error) {
+	log, err := kurrent.Open(ctx, source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	local, err := sqlite.OpenReadOnly(ctx, copied)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, local.Close()) }()
+	theirs, err := log.Info(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := local.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if ours.ID != theirs.ID || ours.Epoch != theirs.Epoch {
+		return fmt.Errorf("%s is a copy of log %s in epoch %d, and this is log %s in epoch %d: compare what belongs together",
+			copied, ours.ID, ours.Epoch, theirs.ID, theirs.Epoch)
+	}
+	events, err := replica.Compare(ctx, log, local, progress(stdout, "Comparing"))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%d events up to position %s are the same in the log and in its copy.\n", events, ours.Head)
+	return err
 }
 
 func backupCommand() *cobra.Command {

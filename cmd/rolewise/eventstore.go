@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rolewise/eventstore"
+	"rolewise/eventstore/kurrent"
 	"rolewise/eventstore/kurrenttest"
 	"rolewise/eventstore/sqlite"
 )
@@ -26,8 +27,39 @@ func eventstoreCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(eventstoreServeCommand())
+	cmd.AddCommand(eventstoreServeCommand(), newEpochCommand())
 	return cmd
+}
+
+func newEpochCommand() *cobra.Command {
+	var store string
+	cmd := &cobra.Command{
+		Use:   "new-epoch",
+		Short: "Say that a KurrentDB was restored from a backup, before anything else writes to it",
+		Long: "Says that a KurrentDB was restored from a backup, so that read models and copies which had read further begin anew.\n" +
+			"Run it once after the restore, while no server runs. For a SQLite event store, restore does it by itself.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return newEpoch(cmd.Context(), store, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&store, "eventstore", "", "esdb://… or kurrentdb://…")
+	required(cmd, "eventstore")
+	return cmd
+}
+
+func newEpoch(ctx context.Context, url string, stdout io.Writer) (err error) {
+	store, err := kurrent.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	info, err := store.NewEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "The log %s is in epoch %d now.\n", info.ID, info.Epoch)
+	return err
 }
 
 // replayOptions are the flags of rolewise eventstore serve.

@@ -222,7 +222,7 @@ func (w *work) prove(t *testing.T, seen [][]eventstore.Recorded) {
 func (w *work) rounds(ctx context.Context, each func(round int)) {
 	for round := 0; ctx.Err() == nil; round++ {
 		each(round)
-		for next := w.acknowledged.Load() + int64(w.total()/20); w.acknowledged.Load() < next && ctx.Err() == nil; {
+		for next := w.acknowledged.Load() + int64(w.total()/12); w.acknowledged.Load() < next && ctx.Err() == nil; {
 			wait(ctx, 5*time.Millisecond)
 		}
 	}
@@ -263,7 +263,7 @@ func size() int {
 	if torture() {
 		return 2000
 	}
-	return 150
+	return 60
 }
 
 // TestWireFaults injects what servers do into a run of writers, readers and followers.
@@ -342,7 +342,7 @@ func TestWireTrouble(t *testing.T) {
 			f := startFront(t)
 			proxy, address := proxied(t, f)
 			s := open(t, address, kurrent.Idle(100*time.Millisecond))
-			w := &work{store: s, truth: f.store, writers: 8, each: size() / 3}
+			w := &work{store: s, truth: f.store, writers: 8, each: size() / 2}
 			w.run(t, func(ctx context.Context) {
 				w.rounds(ctx, func(int) {
 					if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {

@@ -71,13 +71,14 @@ func (b *backoff) pause(ctx context.Context) error {
 }
 
 // Compare reads a log and its copy side by side, up to where the copy is, and returns how many events are equal. The
-// first difference is a *sqlite.DamageError. The copy's own chains are not looked at: that is what Verify is for.
-func Compare(ctx context.Context, source eventstore.Store, copied *sqlite.Replica, progress func(done, total int)) (events int, err error) {
-	through := copied.Through()
-	total, err := count(ctx, copied)
+// first difference is a *sqlite.DamageError. Progress counts positions. The copy's own chains are not looked at: that is
+// what Verify is for.
+func Compare(ctx context.Context, source, copied eventstore.Store, progress func(done, total int)) (events int, err error) {
+	info, err := copied.Info(ctx)
 	if err != nil {
 		return 0, err
 	}
+	through := info.Head
 	theirs, stopTheirs := iter.Pull2(until(ctx, source, through))
 	defer stopTheirs()
 	ours, stopOurs := iter.Pull2(until(ctx, copied, through))
@@ -102,14 +103,9 @@ func Compare(ctx context.Context, source eventstore.Store, copied *sqlite.Replic
 		}
 		events++
 		if progress != nil && events%pageSize == 0 {
-			progress(events, max(total, events))
+			progress(int(a.Position), int(through))
 		}
 	}
-}
-
-func count(ctx context.Context, copied *sqlite.Replica) (int, error) {
-	head, err := copied.Head(ctx)
-	return int(head.Count), err
 }
 
 // until yields the events of a log up to a position.

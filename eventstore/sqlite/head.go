@@ -95,7 +95,10 @@ func openHead(path string) (*headFile, Head, error) {
 func ReadHead(path string) (Head, error) {
 	f, err := os.Open(headPath(path))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Head{}, errNoHead
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return Head{}, errors.New("there is no event store: give the path of one")
+		}
+		return Head{}, headMissing(path)
 	}
 	if err != nil {
 		return Head{}, err
@@ -126,6 +129,10 @@ func newest(f io.ReaderAt) (h Head, slot int, err error) {
 
 // acceptAdvice is what to do where the head is not there to be trusted.
 const acceptAdvice = "put back the one from a copy; if there is none, run audit verify and then audit head --accept, which trusts the database as it is"
+
+func headMissing(path string) error {
+	return &DamageError{"its head file " + headPath(path) + " is missing: " + acceptAdvice}
+}
 
 // write puts a head into the older slot and makes it durable.
 func (f *headFile) write(h Head) error {
@@ -222,7 +229,7 @@ func settle(c connection, path string, info eventstore.Info, before int64, file 
 	fresh := Head{Store: info.ID, Epoch: info.Epoch, Time: time.Now()}
 	switch {
 	case file == nil && last > 0 && before >= headVersion:
-		return file, head, &DamageError{"its head file " + headPath(path) + " is missing: " + acceptAdvice}
+		return file, head, headMissing(path)
 	case file == nil || head.Count == 0 && last == 0:
 		if fresh, err = reach(c, fresh); err != nil {
 			return file, head, err

@@ -103,7 +103,7 @@ func TestReadOnlyRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, why)
 		}
 	}
-	refuses(filepath.Join(t.TempDir(), "none.db"), "head file")
+	refuses(filepath.Join(t.TempDir(), "none.db"), "there is no event store: give the path of one")
 	path := manyPlans(t)
 	execute(t, path, "DELETE FROM events WHERE position > 190")
 	refuses(path, "ends at position 190")

@@ -40,9 +40,6 @@ func Verify(ctx context.Context, path string, progress func(done, total int)) (v
 func verify(ctx context.Context, path string, progress func(done, total int)) (v Verified, err error) {
 	// The head first, the indexes next, the log last: what the one names the next one has.
 	if v.Head, err = ReadHead(path); err != nil {
-		if errors.Is(err, errNoHead) {
-			err = &DamageError{"its head file " + headPath(path) + " is missing: " + acceptAdvice}
-		}
 		return v, err
 	}
 	indexes, err := snapshot(ctx, path)

@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func faults(p *types.Project) []string {
 	for _, name := range p.ServiceNames() {
 		s := p.Services[name]
 		for _, rule := range []func(*types.Project, types.ServiceConfig) []string{
-			pinned, healthy, confined, durable, local, ordered, reachable,
+			pinned, healthy, confined, durable, kept, local, ordered, reachable,
 		} {
 			for _, fault := range rule(p, s) {
 				all = append(all, name+": "+fault)
@@ -94,16 +95,40 @@ func confined(_ *types.Project, s types.ServiceConfig) []string {
 
 // durable: state lies in a named volume.
 func durable(p *types.Project, s types.ServiceConfig) []string {
-	path := state[kind(s)]
-	if path == "" || once(s) {
+	folder := state[kind(s)]
+	if folder == "" || once(s) {
 		return nil
 	}
 	for _, v := range s.Volumes {
-		if _, declared := p.Volumes[v.Source]; v.Target == path && v.Type == types.VolumeTypeVolume && declared && !v.ReadOnly {
+		if _, declared := p.Volumes[v.Source]; v.Target == folder && v.Type == types.VolumeTypeVolume && declared && !v.ReadOnly {
 			return nil
 		}
 	}
-	return []string{"keeps no volume at " + path}
+	return []string{"keeps no volume at " + folder}
+}
+
+// kept: what rolewise is told to write lies where it may write. All its processes share their keys; a copy of the log
+// belongs to one process, so that one of several cannot have it in a volume with a name.
+func kept(_ *types.Project, s types.ServiceConfig) []string {
+	if kind(s) != "rolewise" {
+		return nil
+	}
+	var all []string
+	if flagValue(s.Command, "data") != state["rolewise"] {
+		all = append(all, "keeps its keys outside "+state["rolewise"])
+	}
+	if flagValue(s.Command, "role") == "projector" {
+		return all
+	}
+	folder := path.Dir(flagValue(s.Command, "replica"))
+	at := slices.IndexFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == folder })
+	switch {
+	case at < 0:
+		all = append(all, "has no volume for its copy of the log at "+folder)
+	case s.GetScale() > 1 && s.Volumes[at].Source != "":
+		all = append(all, "shares its copy of the log with its replicas")
+	}
+	return all
 }
 
 // local: only this machine reaches a published port, and there is one for each replica.

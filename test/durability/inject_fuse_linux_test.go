@@ -207,13 +207,16 @@ func (f *failing) mounted(t *testing.T, fault fault, settler func(eventstore.Sto
 	if err := f.prepare(shown); err != nil {
 		t.Fatal(err)
 	}
-	c := launch(t, "injected", f.work)
+	c, still := launch(t, "injected", f.work), 20*time.Millisecond
+	if f.work.Bad != "" {
+		still = 300 * time.Millisecond // for what it should not do
+	}
 	go func() { // the child is ended once the fault had time to show
 		select {
 		case <-d.struck:
 		case <-time.After(2 * time.Second):
 		}
-		pause(20 * time.Millisecond)
+		pause(still)
 		c.tell("close")
 	}()
 	said := listen(c)

@@ -284,7 +284,7 @@ func (f *found) clean() bool {
 
 func (f *found) String() string {
 	return fmt.Sprintf("reads %q, %d late, opening %v, %s %q, %d surfaced, %d vanished, settling %v, then %s %q with %d unsettled", f.reads, f.late,
-		f.opening, &f.findings, f.findings.complaints, f.surfaced, f.vanished, f.settling, &f.resettled, f.resettled.complaints, f.resettled.arrived)
+		f.opening, &f.findings, f.findings.complaints[:min(2, len(f.findings.complaints))], f.surfaced, f.vanished, f.settling, &f.resettled, f.resettled.complaints[:min(2, len(f.resettled.complaints))], f.resettled.arrived)
 }
 
 // judge looks at what a run has left. failed is when the first fsync did; zero: none did.

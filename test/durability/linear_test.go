@@ -195,8 +195,8 @@ func TestLinearizableIsNoticed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := story{plan: "history", store: r, clients: 8, operations: 300,
-					faults: []int{random.IntN(300)}, fault: func() error { return r.turn(t.Context()) }}
+				s := story{plan: "history", store: r, clients: 8, operations: 200,
+					faults: []int{random.IntN(200)}, fault: func() error { return r.turn(t.Context()) }}
 				history, err := s.tell(t.Context(), seed+uint64(n))
 				if err = errors.Join(err, r.store.Close()); err != nil {
 					t.Fatal(err)

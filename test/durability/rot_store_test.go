@@ -25,8 +25,8 @@ type kept struct {
 	places  []entry
 }
 
-// size is what the stores have that are damaged.
-func rotten() int { return cycles(400, 1200) }
+// rotten is how many events the stores have that are damaged.
+func rotten() int { return cycles(150, 1200) }
 
 // keep makes stores to be damaged: one that was closed, and two that were killed and so have a write-ahead log, the
 // second with one that was begun anew several times.
@@ -34,7 +34,7 @@ func keep(t *testing.T, seed uint64) (all []*kept) {
 	t.Helper()
 	for _, k := range []*kept{{name: "closed"}, {name: "killed"}, {name: "killed after checkpoints"}} {
 		path := filepath.Join(t.TempDir(), storeName)
-		l := load{Seed: seed, Writers: 1, Streams: 40, Largest: 6000}
+		l := load{Seed: seed, Writers: 1, Streams: cycles(12, 40), Largest: 6000}
 		checkpoint, number := 1<<20, 0
 		if k.name == "killed after checkpoints" {
 			checkpoint = 20
@@ -97,7 +97,7 @@ func index(t *testing.T, path string, through, some int) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{
-		fmt.Sprintf("INSERT INTO by_stream SELECT stream, revision, position FROM events WHERE position <= %d OR position <= %d AND stream < 20", through, some),
+		fmt.Sprintf("INSERT INTO by_stream SELECT stream, revision, position FROM events WHERE position <= %d OR position <= %d AND stream < 8", through, some),
 		fmt.Sprintf("INSERT INTO by_plan SELECT plan, plan_seq, position FROM events WHERE position <= %d", through),
 		fmt.Sprintf("UPDATE meta SET value = '%d' WHERE key = 'indexed'", through),
 	} {
