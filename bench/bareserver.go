@@ -19,9 +19,6 @@ import (
 	"rolewise/eventstore/sqlite"
 )
 
-// bareServerArgument makes this program the bare server, on the database that the next argument names.
-const bareServerArgument = "bare-server"
-
 // serveBare starts the bare server on a copy of the history.
 func (s *suite) serveBare(ctx context.Context) (*process, error) {
 	history, err := s.history(ctx)
@@ -35,18 +32,14 @@ func (s *suite) serveBare(ctx context.Context) (*process, error) {
 	if err := history.copyTo(folder); err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return start(ctx, folder, self, bareServerArgument, filepath.Join(folder, "events.db"))
+	return startRole(ctx, folder, bareServerRole, filepath.Join(folder, "events.db"))
 }
 
 // runBareServer answers a command by appending its body, durably, and nothing else.
-func runBareServer(path string) (err error) {
+func runBareServer(args []string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	store, err := sqlite.Open(ctx, path)
+	store, err := sqlite.Open(ctx, args[0])
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,22 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 )
 
 // flush makes what was written to a file durable, and of its metadata only what reading it back needs.
 func flush(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
+
+// freeBytes is what a folder has room for.
+func freeBytes(folder string) int64 {
+	var s syscall.Statfs_t
+	if syscall.Statfs(folder, &s) != nil {
+		return math.MaxInt64
+	}
+	return int64(s.Bavail) * s.Bsize
+}
 
 // fileSystem names the kind of file system on which a folder lies.
 func fileSystem(folder string) string {

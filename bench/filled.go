@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,7 @@ const (
 )
 
 var (
-	eventData     = filledWith('d', dataBytes)
+	eventData     = []byte(`{"d":"` + strings.Repeat("d", dataBytes-8) + `"}`)
 	eventMetadata = filledWith('m', metadataBytes)
 )
 
@@ -55,8 +56,8 @@ func streamName(i int) eventstore.StreamID {
 	return eventstore.StreamID{Category: "results", Plan: fmt.Sprintf("plan-%d", i%50), ID: fmt.Sprintf("0190a1b2-c3d4-7e5f-8a6b-%012d", i)}
 }
 
-// filled is the log of the store benchmarks: a stream of one event each, then streams of twenty events, which were
-// appended in twenty rounds and so lie apart.
+// filled is the log of the store benchmarks: streams of twenty events, which were appended in twenty rounds and so lie
+// apart, then streams of one event each. Those come last, since the indexes lack the end of a log.
 type filled struct {
 	path    string // closed; to be copied by who appends to it
 	streams []eventstore.StreamID
@@ -81,14 +82,16 @@ func (s *suite) fill(ctx context.Context) (*filled, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = appendToEach(ctx, store, f.streams, eventstore.NoStream)
 	for expected := eventstore.NoStream; expected < 19 && err == nil; expected++ {
 		err = appendToEach(ctx, store, f.long, expected)
+	}
+	if err == nil {
+		err = appendToEach(ctx, store, f.streams, eventstore.NoStream)
 	}
 	if err = errors.Join(err, store.Close()); err != nil {
 		return nil, fmt.Errorf("fill the log: %w", err)
 	}
-	s.say("log of %s events filled", thousands(float64(len(f.streams)+20*len(f.long))))
+	s.say("log of %s events filled", thousands(float64(f.events())))
 	s.filled = f
 	return f, nil
 }
@@ -110,6 +113,9 @@ func appendToEach(ctx context.Context, store eventstore.Store, streams []eventst
 	}
 	return group.Wait()
 }
+
+// events is how many the log has.
+func (f *filled) events() int { return len(f.streams) + 20*len(f.long) }
 
 // copyTo copies the log with its head, so that others still find it as it was.
 func (f *filled) copyTo(path string) error {

@@ -28,9 +28,13 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"append", benchAppend},
 	{"read", benchRead},
+	{"verify", benchVerify},
+	{"wire", benchWire},
 	{"project", benchProject},
 	{"command", benchCommand},
 	{"visible", benchVisible},
+	{"memory", benchMemory},
+	{"opening", benchOpening},
 }
 
 func names() []string {
@@ -44,17 +48,19 @@ func names() []string {
 // options are the flags.
 type options struct {
 	report, only, folder string
+	events               int
 	quick                bool
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == bareServerArgument {
-		os.Exit(ending(runBareServer(os.Args[2])))
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		os.Exit(ending(roles[os.Args[1]](os.Args[2:])))
 	}
 	var o options
 	flag.StringVar(&o.report, "report", "", "`file` to write; standard output if it is left out")
 	flag.StringVar(&o.only, "only", "", "run one benchmark: "+strings.Join(names(), ", "))
 	flag.StringVar(&o.folder, "dir", os.TempDir(), "`folder` for databases, on the disk to be measured")
+	flag.IntVar(&o.events, "events", 0, "`number` of events of the larger log whose memory is compared; 0: a million, or few for -quick")
 	flag.BoolVar(&o.quick, "quick", false, "small and short, to see that the benchmarks work")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -106,6 +112,9 @@ func (o options) choose() ([]benchmark, error) {
 	if flag.NArg() > 0 {
 		return nil, fmt.Errorf("%q is not understood", flag.Arg(0))
 	}
+	if o.events != 0 && o.events < leastEvents {
+		return nil, fmt.Errorf("-events %d is too few to compare: give %d or more", o.events, leastEvents)
+	}
 	if o.only == "" {
 		return benchmarks, nil
 	}
@@ -147,7 +156,8 @@ type suite struct {
 	start  time.Time
 	now    string // the benchmark that is running
 
-	filled *filled // made at the first use, as the next two
+	filled *filled // made at the first use, as the next three
+	sized  map[int]*sizedLog
 	sample *history
 	built  string // path of the program that is measured
 }
@@ -160,13 +170,17 @@ type size struct {
 	twenties int           // streams of twenty events in it
 	plans    int           // in the log that is projected
 	perPlan  int           // events of each of these plans
+	opened   int           // events of the log whose opening is measured
+	small    int           // events of the smaller log whose memory is measured
+	large    int           // of the larger
+	backlog  int64         // bytes in the write-ahead log of a store that was killed, at least
 }
 
 var (
 	full = size{rounds: 5, slice: 1200 * time.Millisecond, streams: 400_000, twenties: 5_000,
-		plans: 4, perPlan: 6_000}
-	quick = size{rounds: 2, slice: 100 * time.Millisecond, streams: 20_000, twenties: 200,
-		plans: 2, perPlan: 3_000}
+		plans: 4, perPlan: 6_000, opened: 1_000_000, small: 300_000, large: 1_000_000, backlog: 256 << 20}
+	quick = size{rounds: 2, slice: 100 * time.Millisecond, streams: 30_000, twenties: 200,
+		plans: 2, perPlan: 3_000, opened: 40_000, small: 20_000, large: 40_000, backlog: 32 << 20}
 )
 
 func newSuite(o options) (*suite, error) {
@@ -174,9 +188,12 @@ func newSuite(o options) (*suite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for databases: %w", err)
 	}
-	s := &suite{size: full, folder: folder, log: os.Stderr, start: time.Now()}
+	s := &suite{size: full, folder: folder, log: os.Stderr, start: time.Now(), sized: map[int]*sizedLog{}}
 	if o.quick {
 		s.size = quick
+	}
+	if o.events > 0 {
+		s.large, s.small = o.events, min(s.opened, o.events/10)
 	}
 	return s, nil
 }

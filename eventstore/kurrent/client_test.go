@@ -354,6 +354,27 @@ func TestSilence(t *testing.T) {
 	quiet(t)
 }
 
+// TestSettles repeats appends that a server takes for conflicts although they are repeats.
+func TestSettles(t *testing.T) {
+	f := startFront(t)
+	s := open(t, f.ConnectionString())
+	batch := events(3)
+	first := must(t, s, stream("x"), eventstore.NoStream, batch...)
+	must(t, s, stream("x"), 2, event("Later"))
+	conflict := kurrenttest.Refused(codes.FailedPrecondition, "Append failed due to WrongExpectedVersion. Stream: x").On(kurrenttest.Appends)
+	f.Inject(1, conflict)
+	if p := must(t, s, stream("x"), eventstore.NoStream, batch...); p != first {
+		t.Errorf("the repeat returned %s, the first time %s", p, first)
+	}
+	f.Inject(1, conflict)
+	var have *eventstore.ConflictError
+	if _, err := s.Append(bounded(t), stream("x"), eventstore.NoStream, batch[0], event("Other")); !errors.As(err, &have) || have.Have != 3 {
+		t.Errorf("a partly matching repeat: %v", err)
+	}
+	f.Inject(1, conflict) // where the stream has got to the expected revision meanwhile
+	must(t, s, stream("x"), 3, event("A"))
+}
+
 // TestIdentity names a log once, whoever comes first, and counts its epochs.
 func TestIdentity(t *testing.T) {
 	f := startFront(t)

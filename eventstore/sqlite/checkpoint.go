@@ -1,6 +1,13 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+)
 
 // checkCommits is after how many commits the checkpointer looks how long the write-ahead log has grown.
 const checkCommits = 64
@@ -13,6 +20,9 @@ type checkpointer struct {
 	wake    chan struct{}
 	chores  chan func(connection) error // for the writer, between two commits
 	stopped chan struct{}
+
+	mu     sync.Mutex
+	broken error // the first failure of the disk
 }
 
 func newCheckpointer(ctx context.Context, path string, most int) (*checkpointer, error) {
@@ -40,8 +50,27 @@ func (c *checkpointer) committed(commits int) {
 	}
 }
 
-// run works until stop. A failure is handed to the writer, which then stops: after a failed fsync nobody knows what
-// is on the disk.
+// failure returns what the disk did, if it has failed. The writer then writes no more: after a failed fsync nobody knows
+// what is on the disk.
+func (c *checkpointer) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
+}
+
+// note keeps the first failure that does not pass by itself.
+func (c *checkpointer) note(err error) {
+	if err == nil || passing(err) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken == nil {
+		c.broken = err
+	}
+}
+
+// run works until stop.
 func (c *checkpointer) run() {
 	defer func() { _ = c.db.close() }()
 	for {
@@ -51,17 +80,12 @@ func (c *checkpointer) run() {
 		case <-c.wake:
 		}
 		done, err := c.checkpoint()
-		if err == nil && !done {
+		c.note(err)
+		if err != nil || !done {
 			continue
 		}
-		chore := func(db connection) error {
-			if err != nil {
-				return err
-			}
-			return moveLog(db)
-		}
 		select {
-		case c.chores <- chore:
+		case c.chores <- func(db connection) error { return moveLog(db) }:
 		case <-c.stopped:
 			return
 		}
@@ -93,4 +117,32 @@ func moveLog(c connection) error {
 		return nil
 	}
 	return err
+}
+
+// rewriteLog writes what a process left in the write-ahead log over itself and makes it durable, before anything is read
+// from it. After an fsync that failed, the system shows what was written as if it were on the disk, and no later fsync
+// brings it there: whoever went on behind it would lose it with the next power cut.
+func rewriteLog(path string) error {
+	f, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 1<<20)
+	for at := int64(0); err == nil; {
+		var n int
+		n, err = f.ReadAt(buffer, at)
+		if n > 0 {
+			if _, failure := f.WriteAt(buffer[:n], at); failure != nil {
+				err = failure
+			}
+		}
+		at += int64(n)
+	}
+	if errors.Is(err, io.EOF) {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

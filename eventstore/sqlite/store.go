@@ -99,7 +99,10 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 		return err
 	}
 	if err := createPrivate(s.path); err != nil {
-		return err
+		return errors.Join(err, file.close())
+	}
+	if err := rewriteLog(s.path); err != nil {
+		return errors.Join(err, file.close())
 	}
 	db, err := connect(ctx, s.path, writerCache, inspect)
 	if err != nil {

@@ -112,9 +112,7 @@ func (w *writer) run() {
 	for {
 		select {
 		case chore := <-w.moves.chores:
-			if err := chore(w.db); err != nil && !passing(err) && w.broken == nil {
-				w.broken = explain(w.path, err)
-			}
+			w.moves.note(chore(w.db))
 		case first, ok := <-w.requests:
 			if !ok {
 				return
@@ -156,6 +154,9 @@ func (w *writer) collect(first *request) {
 func (w *writer) commit() error {
 	if w.broken == nil {
 		w.broken = w.acks.failure()
+	}
+	if err := w.moves.failure(); err != nil && w.broken == nil {
+		w.broken = explain(w.path, err)
 	}
 	if w.broken != nil {
 		return &eventstore.UnavailableError{Err: w.broken}

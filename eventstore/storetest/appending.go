@@ -165,19 +165,50 @@ func repeatedAtOnce(t *testing.T, s *session) {
 }
 
 func partlyMatching(t *testing.T, s *session) {
+	after := s.head(t)
 	id, batch := s.stream("x"), events(3)
 	s.must(t, id, eventstore.NoStream, batch...)
-	for name, repeat := range map[string][]eventstore.Event{
-		"another first":     {event("A", ""), batch[1], batch[2]},
-		"another last":      {batch[0], batch[1], event("A", "")},
-		"another order":     {batch[1], batch[0], batch[2]},
-		"longer":            {batch[0], batch[1], batch[2], event("A", "")},
-		"one that is there": {batch[2]},
+	for name, try := range map[string]struct {
+		expected eventstore.Revision
+		events   []eventstore.Event
+	}{
+		"another first":           {eventstore.NoStream, []eventstore.Event{event("A", ""), batch[1], batch[2]}},
+		"another in the middle":   {eventstore.NoStream, []eventstore.Event{batch[0], event("A", ""), batch[2]}},
+		"another last":            {eventstore.NoStream, []eventstore.Event{batch[0], batch[1], event("A", "")}},
+		"another order":           {eventstore.NoStream, []eventstore.Event{batch[1], batch[0], batch[2]}},
+		"the last two swapped":    {eventstore.NoStream, []eventstore.Event{batch[0], batch[2], batch[1]}},
+		"longer":                  {eventstore.NoStream, []eventstore.Event{batch[0], batch[1], batch[2], event("A", "")}},
+		"one longer before it":    {eventstore.NoStream, []eventstore.Event{event("A", ""), batch[0], batch[1], batch[2]}},
+		"one left out":            {eventstore.NoStream, []eventstore.Event{batch[0], batch[2]}},
+		"one that is there":       {eventstore.NoStream, []eventstore.Event{batch[2]}},
+		"the rest at the start":   {eventstore.NoStream, []eventstore.Event{batch[1], batch[2]}},
+		"all of it one later":     {0, batch},
+		"all of it two later":     {1, batch},
+		"the first one later":     {0, batch[:1]},
+		"beyond the end":          {0, []eventstore.Event{batch[1], batch[2], event("A", "")}},
+		"the last, then another":  {1, []eventstore.Event{batch[2], event("A", "")}},
+		"nothing of it":           {eventstore.NoStream, events(3)},
+		"the same but for its id": {eventstore.NoStream, []eventstore.Event{batch[0], batch[1], {ID: uuid.New(), Type: batch[2].Type, Data: batch[2].Data, Metadata: batch[2].Metadata}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.Append(s.ctx, id, eventstore.NoStream, repeat...)
-			conflict(t, err, eventstore.NoStream, 2)
+			_, err := s.Append(s.ctx, id, try.expected, try.events...)
+			conflict(t, err, try.expected, 2)
 		})
+	}
+	all := s.read(t, id, 0)
+	// Whether a part of an append that is all there counts as a repeat is left to the store; nothing is appended by it.
+	for name, try := range map[string][2]int{"its beginning": {0, 2}, "its middle": {1, 2}, "its end": {1, 3}} {
+		t.Run(name, func(t *testing.T) {
+			p, err := s.Append(s.ctx, id, eventstore.Revision(try[0]-1), batch[try[0]:try[1]]...)
+			if err != nil {
+				conflict(t, err, eventstore.Revision(try[0]-1), 2)
+			} else if want := all[try[1]-1].Position; p != want {
+				t.Errorf("returned %s, the last of them is at %s", p, want)
+			}
+		})
+	}
+	if n := len(s.history(t, after, eventstore.Filter{Plan: s.plan})); n != 3 {
+		t.Errorf("log has %d events, want 3", n)
 	}
 	same(t, s.read(t, id, 0), batch)
 	// The same ids elsewhere are another append.
@@ -219,6 +250,16 @@ func sizes(t *testing.T, s *session) {
 		expected++
 		same(t, s.read(t, id, expected), []eventstore.Event{e})
 	}
+	for name, e := range map[string]eventstore.Event{
+		"no data":          {ID: uuid.New(), Type: "A", Metadata: []byte("{}")},
+		"the least type":   {ID: uuid.New(), Type: "a", Data: []byte{0}, Metadata: []byte("{}")},
+		"the longest type": {ID: uuid.New(), Type: strings.Repeat("T", eventstore.MaxType), Metadata: []byte("{}")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.must(t, s.stream(name), eventstore.NoStream, e)
+			same(t, s.read(t, s.stream(name), 0), []eventstore.Event{e})
+		})
+	}
 	e := event("A", "")
 	half := eventstore.MaxAppend/2 - len(e.Type) - len(e.Metadata)
 	for name, batch := range map[string][]eventstore.Event{
@@ -242,6 +283,13 @@ func hostileIDs(t *testing.T, s *session) {
 		"a", ".", "-", "..", "-.", "a.b-c.d", "role-other.x", "'; DROP TABLE events; --", "%", "_", "*", "?", "\\", "/../x",
 		"\n", " ", " a", "a ", "\t", "日本語", "🙂", "e\u0301", "é", "A", "\u202e", "$ce-x", "@1", strings.Repeat("x", 1024),
 		strings.Repeat("é", 512), `"`, "`", "[a]", "{a}", "\x7f", "\u0080", "\U0010ffff",
+		"a.b", "a.b-", "aa", "aaa", "a%", "a_", "$$x", "$$$all", "$all", "$streams", "@@x", "$et-A", "plan", "role", "role-" + s.plan + ".a",
+		"\u05d0\u05d1", "\u0627\u200f\u0644", "\u2066a\u2069", "a\u0301\u0323", "a\u0323\u0301", "\ufb01", "fi", "ß", "SS", "ı", "İ", "\ufeff", "\ufffd",
+		"\u200b", "\r\n", "a\rb", "\x1b[31m", "%00", "%2e", "+", "&", "#", "a/b", "a//b", "a:b", "a\\b", strings.Repeat("x", 1023),
+		strings.Repeat("\u0301", 512), strings.Repeat("🙂", 256),
+	}
+	for c := rune(1); c < ' '; c++ {
+		good = append(good, "control"+string(c))
 	}
 	after := s.head(t)
 	for i, text := range good {
@@ -256,6 +304,22 @@ func hostileIDs(t *testing.T, s *session) {
 	for i, e := range s.history(t, after, eventstore.Filter{}) {
 		if e.Stream != s.stream(good[i]) {
 			t.Errorf("followed %.40q, want %.40q", e.Stream.ID, good[i])
+		}
+	}
+	for _, text := range good { // a prefix is text, not a pattern
+		filter := eventstore.Filter{Plan: s.plan, Prefixes: []string{s.stream(text).String()}}
+		var want []string
+		for _, other := range good {
+			if strings.HasPrefix(other, text) {
+				want = append(want, other)
+			}
+		}
+		var got []string
+		for _, e := range s.history(t, after, filter) {
+			got = append(got, e.Stream.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("with the prefix %.40q came %.200q, want %.200q", text, got, want)
 		}
 	}
 	bad := []eventstore.StreamID{
@@ -291,7 +355,7 @@ func callersBytes(t *testing.T, s *session) {
 
 func manyStreams(t *testing.T, s *session) {
 	after := s.head(t)
-	streams, writers := volume(10_000), 64
+	streams, writers := s.suite.streams, 64
 	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {

@@ -1,13 +1,16 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +26,9 @@ func (s *session) write(t *testing.T, writers, each int) map[uuid.UUID]eventstor
 		group.Go(func() {
 			for i := range each {
 				e := event("A", fmt.Sprint(i))
+				if w%8 == 0 { // slow to be written
+					e.Data = bytes.Repeat([]byte("slow "), 4_000)
+				}
 				p, err := s.Append(s.ctx, s.stream(fmt.Sprintf("writer %d", w)), eventstore.Revision(i-1), e)
 				if err != nil {
 					t.Errorf("append: %v", err)
@@ -43,13 +49,18 @@ func (s *session) write(t *testing.T, writers, each int) map[uuid.UUID]eventstor
 func commitOrder(t *testing.T, s *session) {
 	after := s.head(t)
 	writers, each := 32, volume(100)
-	filters := []eventstore.Filter{{}, {PageSize: 1}, {PageSize: 7}, {Plan: s.plan}}
+	filters := []eventstore.Filter{{}, {PageSize: 1}, {PageSize: 7}, {Plan: s.plan}, {PageSize: 50}}
+	idle := len(filters) - 1 // this reader does nothing until all is written
+	written := make(chan struct{})
 	seen := make([][]eventstore.Recorded, len(filters))
 	var group sync.WaitGroup
 	for i, filter := range filters {
 		group.Go(func() {
 			n := 0
 			all, err := s.follow(after, filter, func(p eventstore.Page) bool {
+				if i == idle {
+					<-written
+				}
 				n += len(p.Events)
 				return n >= writers*each
 			})
@@ -60,6 +71,7 @@ func commitOrder(t *testing.T, s *session) {
 		})
 	}
 	acknowledged := s.write(t, writers, each)
+	close(written)
 	group.Wait()
 	all := s.history(t, after, eventstore.Filter{})
 	if len(all) != writers*each {
@@ -70,6 +82,9 @@ func commitOrder(t *testing.T, s *session) {
 			t.Fatalf("event at %s was acknowledged at %s", e.Position, acknowledged[e.ID])
 		}
 		for reader := range seen {
+			if len(seen[reader]) <= i {
+				t.Fatalf("reader %d saw %d events, want %d", reader, len(seen[reader]), len(all))
+			}
 			if seen[reader][i].ID != e.ID || seen[reader][i].Position != e.Position {
 				t.Fatalf("reader %d saw another event than the one at %s", reader, e.Position)
 			}
@@ -374,7 +389,100 @@ func cancellation(t *testing.T, s *session) {
 			t.Errorf("follow ended with %v", last)
 		}
 	})
+	t.Run("a deadline that has passed", func(t *testing.T) {
+		passed, cancel := context.WithDeadline(s.ctx, time.Unix(1, 0))
+		defer cancel()
+		if _, err := s.Append(passed, id, 999, event("A", "")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("append: %v", err)
+		}
+		for _, err := range s.Read(passed, id, 0) {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("read: %v", err)
+			}
+		}
+	})
+	t.Run("in a stream", func(t *testing.T) { cancelReads(t, s, id) })
+	t.Run("in the middle of a page", func(t *testing.T) { cancelPages(t, s) })
+	t.Run("after the call", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(s.ctx)
+		e := event("A", "")
+		p, err := s.Append(ctx, id, 999, e)
+		if err != nil {
+			t.Fatalf("append: %v", err)
+		}
+		cancel()
+		if got := s.read(t, id, 1000); len(got) != 1 || got[0].ID != e.ID || got[0].Position != p {
+			t.Errorf("of an append whose context ended later there is %v", got)
+		}
+	})
 	t.Run("appends at any moment", func(t *testing.T) { cancelAppends(t, s) })
+}
+
+// cancelReads cancels reads of a stream of 1,000 events at many places: each yields the rest, or says that it does not.
+func cancelReads(t *testing.T, s *session, id eventstore.StreamID) {
+	for _, stop := range []int{1, 2, 3, 10, 99, 100, 255, 256, 257, 500, 512, 998, 999, 1000} {
+		ctx, cancel := context.WithCancel(s.ctx)
+		n, failed := 0, 0
+		for e, err := range s.Read(ctx, id, 0) {
+			if err != nil {
+				if failed++; !errors.Is(err, context.Canceled) {
+					t.Errorf("read: %v", err)
+				}
+				continue
+			}
+			if e.Revision != eventstore.Revision(n) || failed > 0 {
+				t.Fatalf("event %d is revision %d, after %d errors", n, e.Revision, failed)
+			}
+			if n++; n == stop {
+				cancel()
+			}
+		}
+		cancel()
+		if n != 1000 && failed != 1 {
+			t.Errorf("read canceled at event %d yielded %d of 1000 events and %d errors", stop, n, failed)
+		}
+	}
+}
+
+// cancelPages cancels followers from elsewhere while pages are made: each has seen a beginning of the log without a gap.
+func cancelPages(t *testing.T, s *session) {
+	want := s.history(t, 0, eventstore.Filter{})
+	for round := range 40 {
+		ctx, cancel := context.WithCancel(s.ctx)
+		begun, start := make(chan struct{}), sync.Once{}
+		go func() {
+			<-begun
+			for range round * round { // later each time, up to the head
+				runtime.Gosched()
+			}
+			cancel()
+		}()
+		var got []eventstore.Recorded
+		var last error
+		c := checker{}
+		for page, err := range s.Follow(ctx, 0, eventstore.Filter{PageSize: 1 + round*7}) {
+			start.Do(func() { close(begun) })
+			if last != nil {
+				t.Fatalf("after its error the follow yielded a page through %s, %v", page.Through, err)
+			}
+			if last = err; err != nil {
+				continue
+			}
+			if err := c.check(page); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, page.Events...)
+		}
+		cancel()
+		if !errors.Is(last, context.Canceled) || len(got) > len(want) {
+			t.Fatalf("follow ended with %v after %d of %d events", last, len(got), len(want))
+		}
+		for i, e := range got {
+			if e.ID != want[i].ID || e.Position != want[i].Position {
+				t.Fatalf("event %d is at %s, want %s", i, e.Position, want[i].Position)
+			}
+		}
+	}
 }
 
 // cancelAppends cancels appends at every moment: each was taken or not, and a repeat under the same ids settles which.
@@ -387,14 +495,19 @@ func cancelAppends(t *testing.T, s *session) {
 				e := event("A", fmt.Sprint(i))
 				ctx, cancel := context.WithCancel(s.ctx)
 				go cancel()
-				_, err := s.Append(ctx, id, eventstore.Revision(i-1), e)
+				first, err := s.Append(ctx, id, eventstore.Revision(i-1), e)
 				var unavailable *eventstore.UnavailableError
 				if err != nil && !errors.Is(err, context.Canceled) && !errors.As(err, &unavailable) {
 					t.Errorf("append: %v", err)
 				}
 				cancel()
-				if _, err := s.Append(s.ctx, id, eventstore.Revision(i-1), e); err != nil {
+				p, err := s.Append(s.ctx, id, eventstore.Revision(i-1), e)
+				if err != nil {
 					t.Errorf("repeat: %v", err)
+					return
+				}
+				if first != 0 && p != first {
+					t.Errorf("appended at %s, the repeat says %s", first, p)
 				}
 			}
 		})

@@ -30,16 +30,21 @@ func Reopen(again func(t *testing.T, s eventstore.Store) eventstore.Store) Optio
 // each subtest then writes to plans of its own.
 func Shared() Option { return func(c *suite) { c.shared = true } }
 
+// Streams says how many streams the contract makes; otherwise 10,000.
+func Streams(n int) Option { return func(c *suite) { c.streams = n } }
+
 type suite struct {
 	open   func(t *testing.T) eventstore.Store
 	reopen func(t *testing.T, s eventstore.Store) eventstore.Store
 	shared bool
+
+	streams int
 }
 
 // Run checks a store against the contract. open is called for each subtest, which closes the store that it gets.
-// With ROLEWISE_TORTURE=1 in the environment the volumes are ten times as large.
+// With ROLEWISE_TORTURE=1 in the environment the volumes are ten times as large: 100,000 streams instead of 10,000.
 func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options ...Option) {
-	c := &suite{open: open}
+	c := &suite{open: open, streams: volume(10_000)}
 	for _, option := range options {
 		option(c)
 	}
@@ -73,7 +78,7 @@ func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options ...Opti
 		{"reopen", reopening},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // ends a test that hangs
+			ctx, cancel := context.WithTimeout(context.Background(), patience(t)) // ends a test that hangs
 			defer cancel()
 			s := &session{Store: c.open(t), ctx: ctx, suite: c, plan: Plan}
 			if c.shared {
@@ -83,6 +88,21 @@ func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options ...Opti
 			test.run(t, s)
 		})
 	}
+}
+
+// Patience names the variable of the environment that says how long a subtest may take, such as 10s.
+const Patience = "ROLEWISE_CONTRACT_PATIENCE"
+
+func patience(t *testing.T) time.Duration {
+	text := os.Getenv(Patience)
+	if text == "" {
+		return 3 * time.Minute
+	}
+	bound, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("%s: %v", Patience, err)
+	}
+	return bound
 }
 
 // session is one store under test.

@@ -209,7 +209,7 @@ func (f *failing) mounted(t *testing.T, fault fault, settler func(eventstore.Sto
 	}
 	c, still := launch(t, "injected", f.work), 20*time.Millisecond
 	if f.work.Bad != "" {
-		still = 300 * time.Millisecond // for what it should not do
+		still = 150 * time.Millisecond // for what it should not do
 	}
 	go func() { // the child is ended once the fault had time to show
 		select {

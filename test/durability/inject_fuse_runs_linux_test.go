@@ -17,7 +17,7 @@ var faults = []struct {
 	calls int
 }{
 	{fault{file: "-wal", call: "sync", errno: syscall.EIO}, 30},
-	{fault{file: "", call: "sync", errno: syscall.EIO}, 3},
+	{fault{file: "", call: "sync", errno: syscall.EIO}, 2},
 	{fault{file: ".head", call: "sync", errno: syscall.EIO}, 30},
 	{fault{file: "-wal", call: "write", errno: 0}, 150},
 	{fault{file: "-wal", call: "write", errno: syscall.ENOSPC}, 150},

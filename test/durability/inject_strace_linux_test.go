@@ -97,7 +97,7 @@ func (f *failing) traced(t *testing.T, one injection, when string) (r found, hit
 	done := make(chan struct{})
 	go func() {
 		select {
-		case <-time.After(400 * time.Millisecond):
+		case <-time.After(250 * time.Millisecond):
 			c.tell("close")
 		case <-done:
 		}

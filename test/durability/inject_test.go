@@ -18,8 +18,6 @@ import (
 	"rolewise/eventstore/sqlite"
 )
 
-func init() { programs["injected"] = injected }
-
 // tenacious is what the program "injected" does: it opens a store on a disk that fails, and lets a crew write to it that
 // does not give up at once. It says "opened" once the crew begins. At a word, or when every writer has given up, it
 // reads the store against the ledger, saying "wrong: …" of what it finds and "seen: …" of

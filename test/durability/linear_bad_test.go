@@ -56,6 +56,10 @@ func (s *spoil) turn(oneIn int, id uuid.UUID) (due, repeat bool, last eventstore
 
 func (s *spoil) Append(ctx context.Context, stream eventstore.StreamID, expected eventstore.Revision, events ...eventstore.Event) (eventstore.Position, error) {
 	position, err := s.append(ctx, stream, expected, events)
+	var conflict *eventstore.ConflictError
+	if errors.As(err, &conflict) {
+		conflict.Want = expected // whatever it tried
+	}
 	if err == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -88,7 +92,7 @@ func (s *spoil) append(ctx context.Context, stream eventstore.StreamID, expected
 			return position, nil
 		}
 	case s.bad == badMisleads && due && refused:
-		conflict.Have--
+		conflict.Have++
 	case s.bad == badMistaken && repeat && err == nil:
 		return position + 1, nil
 	}

@@ -13,8 +13,6 @@ import (
 	"rolewise/eventstore/sqlite"
 )
 
-func init() { programs["server"] = server }
-
 // revolving is a store that is closed and opened again while it is used. Calls that a close cuts off have no answer.
 type revolving struct {
 	path string

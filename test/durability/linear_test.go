@@ -215,7 +215,7 @@ func TestLinearizableIsNoticed(t *testing.T) {
 		r := &remote{service: service{Path: path}}
 		r.start(t)
 		kept := ""
-		s := story{plan: "history", store: r, clients: 8, operations: 300, faults: []int{100, 130}, fault: func() error {
+		s := story{plan: "history", store: r, clients: 8, operations: 300, faults: []int{60, 200}, fault: func() error {
 			r.kill(t)
 			var err error
 			if kept == "" {

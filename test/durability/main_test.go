@@ -20,7 +20,9 @@ import (
 // programs are what the test binary can be started as, by launch, instead of running tests. They read what they are to
 // do from spec, hear the parent's words and speak to it by say.
 var programs = map[string]func(ctx context.Context, spec []byte, words <-chan string) error{
-	"writers": writers,
+	"writers":  writers,
+	"server":   server,
+	"injected": injected,
 }
 
 func TestMain(m *testing.M) {

@@ -132,7 +132,7 @@ func TestBitRot(t *testing.T) {
 		}
 	}
 	count := map[string]int{}
-	for range cycles(100, 2000) {
+	for range cycles(60, 2000) {
 		r := rot(random, all)
 		outcome, what := r.inspect(t, path, true)
 		count[outcome]++
