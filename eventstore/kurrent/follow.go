@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -224,8 +225,24 @@ func (p *pump) subscribe(ctx context.Context, l *link) error {
 	ticker := time.NewTicker(p.store.options.idle)
 	defer ticker.Stop()
 	quiet, missed := true, false
+	overdue := time.NewTimer(0)
+	defer overdue.Stop()
+	<-overdue.C
+	waiting := false
 	for {
+		told, more := p.store.told.state()
+		if !waiting && told > p.feed.position() {
+			overdue.Reset(grace)
+			waiting = true
+		}
 		select {
+		case <-more:
+		case <-overdue.C:
+			if waiting = false; told > p.feed.position() {
+				if err := p.look(ctx, l); err != nil {
+					return err
+				}
+			}
 		case m := <-messages:
 			quiet = false
 			if err := p.message(ctx, m); err != nil {
@@ -240,10 +257,7 @@ func (p *pump) subscribe(ctx context.Context, l *link) error {
 				return errSilent
 			}
 			before := p.feed.position()
-			_, err := within(ctx, p.store, func(ctx context.Context) (struct{}, error) {
-				return struct{}{}, guard(func() error { return p.history(ctx, l.client) })
-			})
-			if err != nil {
+			if err := p.look(ctx, l); err != nil {
 				return err
 			}
 			missed = p.feed.position() > before
@@ -251,6 +265,43 @@ func (p *pump) subscribe(ctx context.Context, l *link) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// grace is how long the subscription may take to bring what Info has told of, before the log is read for it.
+const grace = 20 * time.Millisecond
+
+// look reads what has come to the log since the subscription last brought something.
+func (p *pump) look(ctx context.Context, l *link) error {
+	_, err := within(ctx, p.store, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, guard(func() error { return p.history(ctx, l.client) })
+	})
+	return err
+}
+
+// told is the end of the log that callers of Info know. They may wait for a follower to get there, and where the last
+// events are those of the system, the subscription alone would not bring it there.
+type told struct {
+	mu   sync.Mutex
+	head eventstore.Position
+	more chan struct{} // closed when the head grows
+}
+
+func newTold() *told { return &told{more: make(chan struct{})} }
+
+func (t *told) tell(head eventstore.Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if head > t.head {
+		t.head = head
+		close(t.more)
+		t.more = make(chan struct{})
+	}
+}
+
+func (t *told) state() (eventstore.Position, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.head, t.more
 }
 
 var errSilent = errors.New("the subscription is silent although there are events")

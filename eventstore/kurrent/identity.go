@@ -47,6 +47,7 @@ func (s *Store) Info(ctx context.Context) (eventstore.Info, error) {
 	if err != nil {
 		return eventstore.Info{}, fmt.Errorf("read the end of the log: %w", s.failure(ctx, err))
 	}
+	s.told.tell(info.Head)
 	return info, nil
 }
 

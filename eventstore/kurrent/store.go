@@ -24,6 +24,7 @@ type Store struct {
 	connector *connector
 	options   options
 	identity  *identity
+	told      *told
 
 	closing sync.Once
 	closed  chan struct{}
@@ -67,7 +68,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{address: a, options: o, identity: newIdentity(), closed: make(chan struct{})}
+	s := &Store{address: a, options: o, identity: newIdentity(), closed: make(chan struct{}), told: newTold()}
 	s.connector = &connector{address: a, closing: make(chan struct{})}
 	if err := s.prove(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
