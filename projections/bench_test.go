@@ -39,7 +39,7 @@ func generated(t testing.TB, size sample.Size) []eventstore.Recorded {
 func apply(t testing.TB, p *projections.Projection, events []eventstore.Recorded, size int, into readmodels.Store) {
 	t.Helper()
 	head := events[len(events)-1].Position
-	projector, err := projections.NewProjector(t.Context(), p, eventstore.Info{ID: "log", Head: head}, into)
+	projector, err := projections.NewProjector(t.Context(), p, fixed{ID: "log", Head: head}, into)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -229,7 +229,7 @@ func checkDelivery(t *rapid.T, p *projections.Projection, events []eventstore.Re
 
 // straight folds everything as one page.
 func (d *delivery) straight(into readmodels.Store) ([]string, readmodels.Checkpoint) {
-	projector, err := projections.NewProjector(d.ctx, d.projection, d.info(), into)
+	projector, err := projections.NewProjector(d.ctx, d.projection, fixed(d.info()), into)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func (d *delivery) next(after eventstore.Position) eventstore.Page {
 
 // restart loses all that a projector had in memory.
 func (d *delivery) restart(i int) {
-	projector, err := projections.NewProjector(d.ctx, d.projection, d.info(), d.store)
+	projector, err := projections.NewProjector(d.ctx, d.projection, fixed(d.info()), d.store)
 	if err != nil {
 		d.Fatal(err)
 	}

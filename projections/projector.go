@@ -20,12 +20,21 @@ type Projector struct {
 	at         readmodels.Checkpoint
 }
 
+// Source is the log that is read, as far as its identity goes; an eventstore.Store is one.
+type Source interface {
+	Info(ctx context.Context) (eventstore.Info, error)
+}
+
 // NewProjector returns a projector that goes on where the read model stands. A read model of an earlier epoch of the log
 // is emptied first; one of another log is refused.
-func NewProjector(ctx context.Context, p *Projection, source eventstore.Info, store readmodels.Store) (*Projector, error) {
+func NewProjector(ctx context.Context, p *Projection, log Source, store readmodels.Store) (*Projector, error) {
 	at, err := store.Checkpoint(ctx, p.Scope)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint of %s: %w", p.Scope, err)
+	}
+	source, err := log.Info(ctx) // after the checkpoint, which another process may be moving
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the log: %w", err)
 	}
 	another := at.StoreID != "" && at.StoreID != source.ID
 	if another || at.Epoch == source.Epoch && at.Position > source.Head || at.Epoch > source.Epoch {

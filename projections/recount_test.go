@@ -26,7 +26,7 @@ func TestRecount(t *testing.T) {
 		models := memory.New()
 		defer models.Close()
 		for _, p := range projections.All() {
-			projector, err := projections.NewProjector(hs.Context(), p, eventstore.Info{ID: "log", Head: log[len(log)-1].Position}, models)
+			projector, err := projections.NewProjector(hs.Context(), p, fixed{ID: "log", Head: log[len(log)-1].Position}, models)
 			if err != nil {
 				r.Fatal(err)
 			}

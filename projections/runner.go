@@ -35,10 +35,6 @@ const drain = 10 * time.Second
 
 // NewRunner returns a runner of the projections given, each going on where its read model stands.
 func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.Store, log *slog.Logger, all ...*Projection) (*Runner, error) {
-	source, err := events.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drain}, watermill.NewSlogLogger(log))
 	if err != nil {
 		return nil, fmt.Errorf("make router: %w", err)
@@ -46,7 +42,7 @@ func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.S
 	router.AddMiddleware(middleware.Recoverer)
 	r := &Runner{router: router, faults: map[string]error{}}
 	for _, p := range all {
-		projector, err := NewProjector(ctx, p, source, models)
+		projector, err := NewProjector(ctx, p, events, models)
 		if err != nil {
 			return nil, err
 		}

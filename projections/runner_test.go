@@ -134,7 +134,7 @@ func sameAsStraight(t *testing.T, log eventstore.Store, models readmodels.Store)
 		t.Fatal(err)
 	}
 	for _, p := range projections.All() {
-		projector, err := projections.NewProjector(t.Context(), p, info, straight)
+		projector, err := projections.NewProjector(t.Context(), p, fixed(info), straight)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,14 +36,10 @@ func replay(t *testing.T, log eventstore.Store, keep func(eventstore.Recorded) b
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	source, err := log.Info(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
 	models := memory.New()
 	defer models.Close()
 	for _, p := range projections.All() {
-		projector, err := projections.NewProjector(ctx, p, source, models)
+		projector, err := projections.NewProjector(ctx, p, log, models)
 		if err != nil {
 			t.Fatal(err)
 		}
