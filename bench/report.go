@@ -90,7 +90,7 @@ limit. Both are taken in the same run, in turns: one round to warm up, then %d t
 order. A figure is the median of its rounds; the range beside it is its smallest and its largest round. The ratio is ours
 divided by the limit, round by round, then the median of those: for a rate 1.00 would be as fast as the limit, and more is
 better; for a duration 1.00 would be as short, and less is better.
-p50 and p99 are percentiles of all calls of one round. Events of the store benchmarks have 400 bytes; all other load comes
+p50 and p99 are percentiles of all calls of one round. What is done otherwise, a section says. Events of the store benchmarks have 400 bytes; all other load comes
 from the package ` + "`sample`" + `, with a fixed seed.
 
 Load generators, servers, Redis and the disk share this one machine, so every figure includes what they take from each

@@ -44,7 +44,7 @@ type Keys struct {
 	db   *sql.Conn // the only one, kept, since its pragmas are part of the promise
 
 	shared  bool
-	version int64          // of the database, as its last change by another process left it
+	version int64 // of the database, as its last change by another process left it
 	closed  sync.Once
 	closing chan struct{}  // of a shared file: its watching ends
 	watch   sync.WaitGroup // the same

@@ -23,7 +23,7 @@ func open(t testing.TB, path string, options ...Option) *Store {
 }
 
 func TestContract(t *testing.T) {
-	contract := func(options ...Option) func(t *testing.T) {
+	contract := func(streams int, options ...Option) func(t *testing.T) {
 		return func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) eventstore.Store {
 				return open(t, filepath.Join(t.TempDir(), "events.db"), options...)
@@ -32,14 +32,14 @@ func TestContract(t *testing.T) {
 					t.Fatalf("close: %v", err)
 				}
 				return open(t, s.(*Store).path, options...)
-			}))
+			}), storetest.Streams(streams))
 		}
 	}
-	t.Run("as configured by default", contract())
-	t.Run("nothing from memory", contract(func(o *options) { o.recent = 0 }))
-	t.Run("indexes at once", contract(indexAfter(1), func(o *options) { o.recent = 0 }))
-	t.Run("indexes after a few events", contract(indexAfter(7), func(o *options) { o.recent = 0 }))
-	t.Run("one reader, small pages, eager checkpoints", contract(Readers(1), PageSize(3), CheckpointAfter(1)))
+	t.Run("as configured by default", contract(100_000))
+	t.Run("nothing from memory", contract(10_000, func(o *options) { o.recent = 0 }))
+	t.Run("indexes at once", contract(10_000, indexAfter(1), func(o *options) { o.recent = 0 }))
+	t.Run("indexes after a few events", contract(10_000, indexAfter(7), func(o *options) { o.recent = 0 }))
+	t.Run("one reader, small pages, eager checkpoints", contract(10_000, Readers(1), PageSize(3), CheckpointAfter(1)))
 }
 
 // forget empties the memory of recent events, so that followers read the database.
