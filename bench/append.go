@@ -68,8 +68,8 @@ func benchAppend(ctx context.Context, s *suite) (a area, err error) {
 		bare.measure("1 insert", 1, s.slice),
 		bare.measure("64 inserts", manyWriters, s.slice),
 		func(_ context.Context, into samples) error { return file.measure(into, s.slice) },
-		next.measure("64 in a row", next.row, s.slice),
-		next.measure("64 in a file", next.block, s.slice),
+		next.measure("64 in a row", next.row, s.slice/3),
+		next.measure("64 in a file", next.block, s.slice/3),
 	)
 	return a, err
 }

@@ -110,6 +110,8 @@ func TestTampering(t *testing.T) {
 		"hidden from its stream": {"DELETE FROM by_stream WHERE position = 57", "indexes do not find"},
 		"hidden from its plan":   {"DELETE FROM by_plan WHERE position = 57", "indexes do not find"},
 		"index points elsewhere": {"UPDATE by_stream SET position = 58 WHERE position = 57", "indexes do not find"},
+		"number in its plan":     {"UPDATE events SET plan_seq = 999 WHERE position = 57", "is number 999 of its plan"},
+		"plan points elsewhere":  {"UPDATE by_plan SET position = 58 WHERE position = 57", "indexes do not find"},
 		"index says more":        {"INSERT INTO by_stream VALUES (99, 0, 57)", "indexes do not find"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -341,6 +343,23 @@ func TestBackup(t *testing.T) {
 	}
 	if second, err := Restore(t.Context(), to, path, nil); err != nil || second.Epoch <= info.Epoch {
 		t.Errorf("a second restore: %+v, %v", second, err)
+	}
+}
+
+// TestRestoreWhereNothingIs has nothing but the backup to tell which epoch comes next.
+func TestRestoreWhereNothingIs(t *testing.T) {
+	backup := manyPlans(t)
+	before := open(t, backup)
+	was := before.info
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "events.db")
+	if info, err := Restore(t.Context(), backup, path, nil); err != nil || info.ID != was.ID || info.Epoch <= was.Epoch {
+		t.Errorf("restored %+v, %v; the backup is %+v", info, err, was)
+	}
+	if n := len(history(t, open(t, path))); n != 200 {
+		t.Errorf("the log has %d events", n)
 	}
 }
 
