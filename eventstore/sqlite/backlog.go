@@ -65,11 +65,11 @@ func (b *backlog) add(entries []indexed) {
 	b.fresh.add(entries)
 }
 
-// freeze hands out the growing run once it is long enough, unless another is still being written.
+// freeze hands out the growing run once it is long enough. The run before must be written.
 func (b *backlog) freeze(length int) []indexed {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.frozen != nil || len(b.fresh.entries) < length {
+	if len(b.fresh.entries) < length {
 		return nil
 	}
 	b.frozen, b.fresh = b.fresh, newRun()

@@ -179,7 +179,6 @@ func (w *writer) copyPage(page *eventstore.Page) (result, error) {
 		w.streams.put(e.Stream, stream)
 		w.plans.put(e.Stream.Plan, plan)
 	}
-	w.through = page.Through
 	return result{position: page.Through}, w.db.exec("UPDATE meta SET value = ? WHERE key = 'through'", fmt.Sprint(uint64(page.Through)))
 }
 
