@@ -14,6 +14,7 @@ import (
 type Projector struct {
 	mu         sync.Mutex
 	projection *Projection
+	log        Source
 	source     eventstore.Info // which log is read; stands in the checkpoint
 	store      readmodels.Store
 	tx         *readmodels.Tx
@@ -28,26 +29,40 @@ type Source interface {
 // NewProjector returns a projector that goes on where the read model stands. A read model of an earlier epoch of the log
 // is emptied first; one of another log is refused.
 func NewProjector(ctx context.Context, p *Projection, log Source, store readmodels.Store) (*Projector, error) {
-	at, err := store.Checkpoint(ctx, p.Scope)
-	if err != nil {
-		return nil, fmt.Errorf("read checkpoint of %s: %w", p.Scope, err)
+	made := &Projector{projection: p, log: log, store: store, tx: readmodels.NewTx(store, p.Scope)}
+	if err := made.stand(ctx); err != nil {
+		return nil, err
 	}
-	source, err := log.Info(ctx) // after the checkpoint, which another process may be moving
-	if err != nil {
-		return nil, fmt.Errorf("find the end of the log: %w", err)
-	}
-	another := at.StoreID != "" && at.StoreID != source.ID
-	if another || at.Epoch == source.Epoch && at.Position > source.Head || at.Epoch > source.Epoch {
-		return nil, fmt.Errorf("read model %s was built from another or a longer log (store %s, epoch %d, at %s; this one is %s, epoch %d, at %s): use other read models, or open the log they belong to",
-			p.Scope, at.StoreID, at.Epoch, at.Position, source.ID, source.Epoch, source.Head)
-	}
-	if at.StoreID != "" && at.Epoch < source.Epoch { // the log was restored from a backup, and may not have all of what was read
-		if err := store.Drop(ctx, p.Scope); err != nil {
-			return nil, fmt.Errorf("begin %s anew after the log was restored: %w", p.Scope, err)
+	return made, nil
+}
+
+// stand finds out where the read model stands. One of an earlier epoch is emptied, by this process or by another that
+// begins at the same time, which may have committed already: so it is looked again.
+func (p *Projector) stand(ctx context.Context) error {
+	scope := p.projection.Scope
+	for {
+		at, err := p.store.Checkpoint(ctx, scope)
+		if err != nil {
+			return fmt.Errorf("read checkpoint of %s: %w", scope, err)
 		}
-		at = readmodels.Checkpoint{}
+		source, err := p.log.Info(ctx) // after the checkpoint, which another process may be moving
+		if err != nil {
+			return fmt.Errorf("find the end of the log: %w", err)
+		}
+		another := at.StoreID != "" && at.StoreID != source.ID
+		if another || at.Epoch == source.Epoch && at.Position > source.Head || at.Epoch > source.Epoch {
+			return fmt.Errorf("read model %s was built from another or a longer log (store %s, epoch %d, at %s; this one is %s, epoch %d, at %s): use other read models, or open the log they belong to",
+				scope, at.StoreID, at.Epoch, at.Position, source.ID, source.Epoch, source.Head)
+		}
+		if at.StoreID == "" || at.Epoch == source.Epoch {
+			p.at, p.source = at, source
+			return nil
+		}
+		// The log was restored from a backup, and may not have all of what was read.
+		if err := p.store.Drop(ctx, scope, at); err != nil {
+			return fmt.Errorf("begin %s anew after the log was restored: %w", scope, err)
+		}
 	}
-	return &Projector{projection: p, source: source, store: store, tx: readmodels.NewTx(store, p.Scope), at: at}, nil
 }
 
 // Position is how far the read model has been brought.
@@ -66,7 +81,9 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	if err != nil || at.Position >= p.at.Position {
 		return false, err
 	}
-	p.at = at
+	if err := p.stand(ctx); err != nil {
+		return false, err
+	}
 	p.tx.Forget()
 	return true, nil
 }
@@ -88,8 +105,8 @@ func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
 		if !errors.As(err, &step) {
 			return err
 		}
-		if p.at, err = p.store.Checkpoint(ctx, p.projection.Scope); err != nil {
-			return fmt.Errorf("read checkpoint of %s: %w", p.projection.Scope, err)
+		if err := p.stand(ctx); err != nil {
+			return err
 		}
 	}
 }

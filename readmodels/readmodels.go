@@ -78,14 +78,20 @@ type Store interface {
 	Reader
 	// Commit applies a batch atomically. *OutOfStepError if the scope does not stand at batch.After, *FencedError if a
 	// newer lease has written; nothing is changed then. Any other error is worth a repeat: the outcome is unknown,
-	// and if the batch had arrived, the repeat gets *OutOfStepError with the batch's own position as Have.
+	// and if the batch had arrived, the repeat gets *OutOfStepError with the batch's own position as Have. While the
+	// scope is being dropped that is *UnavailableError.
 	Commit(ctx context.Context, b Batch) error
 	// Wait returns as soon as the scope's checkpoint has reached the position, woken by the commit, or with the
 	// context's error.
 	Wait(ctx context.Context, scope Scope, min eventstore.Position) error
-	// Drop empties a scope: nothing was ever committed to it, but for the fence, which stays. From its beginning on the
-	// scope stands at 0. Cut off in between it still has the store and the epoch that it was built from; drop it again.
-	Drop(ctx context.Context, scope Scope) error
+	// Drop empties a scope that was built from the store and the epoch of a checkpoint, whatever its position: nothing
+	// was ever committed to it then, but for the fence, which stays. A scope that was built from another store or epoch
+	// is left as it is, without an error, since somebody else has begun it anew.
+	//
+	// One drop at a time: a second one waits for the first, and takes it over if its process has died. From its
+	// beginning to its end the scope stands at 0, still with its store and epoch, and commits are refused. Cut off in
+	// between it stays so; drop it again.
+	Drop(ctx context.Context, scope Scope, built Checkpoint) error
 	// Dump yields every document and entry of a scope in a canonical order, for comparison.
 	Dump(ctx context.Context, scope Scope, yield func(line string) error) error
 	Close() error

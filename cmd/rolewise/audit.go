@@ -157,6 +157,9 @@ func auditVerify(ctx context.Context, store string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if v.Behind > 0 {
+		fmt.Fprintf(stdout, "Its last %d events stand behind its head: they were committed and not acknowledged yet, or added since by another hand.\n", v.Behind)
+	}
 	_, err = fmt.Fprintf(stdout, "The log is what was written.\n  store     %s, epoch %d\n  events    %d of %d plans\n  position  %s\n  hash      %s\n  took      %s\n",
 		v.Store, v.Epoch, v.Events, v.Plans, v.Last, v.Hash, time.Since(start).Round(time.Millisecond))
 	return err

@@ -200,6 +200,13 @@ func (x *indexer) reload() error {
 	if err != nil {
 		return err
 	}
+	last, _, err := one(x.db, "SELECT max(position) FROM events")
+	if err == nil && through > last {
+		err = errIndexes
+	}
+	if err != nil {
+		return err
+	}
 	entries, err := unindexed(x.db, through, math.MaxInt64)
 	x.backlog.reset(entries)
 	return err

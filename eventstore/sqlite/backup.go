@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"rolewise/eventstore"
@@ -14,10 +15,19 @@ import (
 // Backup copies the log in a file, which may be in use, into another file with its head beside it. The copy is the
 // log as it was at one moment; it is complete on the disk when Backup returns, and nowhere before.
 func Backup(ctx context.Context, path, to string) error {
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("backup to %s: there is a file already: choose another name", to)
+	to, err := filepath.Abs(to)
+	if err != nil {
+		return err
 	}
-	path, err := resolve(path)
+	for _, end := range files {
+		if _, err := os.Lstat(to + end); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("backup to %s: there is a file %s already: choose another name", to, to+end)
+		}
+	}
+	if folder, err := os.Stat(filepath.Dir(to)); err != nil || !folder.IsDir() {
+		return fmt.Errorf("backup to %s: there is no folder %s: make it first", to, filepath.Dir(to))
+	}
+	path, err = resolve(path)
 	if err == nil {
 		err = backup(ctx, path, to)
 	}
@@ -37,7 +47,7 @@ func backup(ctx context.Context, path, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-	part := to + ".part"
+	part := fmt.Sprintf("%s.part-%d", to, os.Getpid())
 	if err := removeAll(part); err != nil {
 		return err
 	}
@@ -48,7 +58,16 @@ func backup(ctx context.Context, path, to string) (err error) {
 	if err := source.exec("VACUUM INTO ?", part); err != nil {
 		return err
 	}
-	return finish(ctx, part, to, func(c connection) (Head, error) { return reach(c, head) })
+	if err := prepare(ctx, part, func(c connection) (Head, error) { return reach(c, head) }); err != nil {
+		return err
+	}
+	// The database last: without it there is nothing that could be opened.
+	for _, end := range []string{".head", ""} {
+		if err := os.Rename(part+end, to+end); err != nil {
+			return err
+		}
+	}
+	return syncFolder(to)
 }
 
 // Restore puts the log of a backup in the place of a log that no process uses. It is the same store in a new epoch: who
@@ -89,10 +108,7 @@ func restore(ctx context.Context, v Verified, from, path string) (info eventstor
 	if err := Backup(ctx, from, part); err != nil {
 		return info, err
 	}
-	if err := putAside(path); err != nil {
-		return info, err
-	}
-	return info, finish(ctx, part, path, func(c connection) (Head, error) {
+	err = prepare(ctx, part, func(c connection) (Head, error) {
 		if err := c.exec("UPDATE meta SET value = ? WHERE key = 'epoch'", fmt.Sprint(info.Epoch)); err != nil {
 			return Head{}, err
 		}
@@ -100,6 +116,52 @@ func restore(ctx context.Context, v Verified, from, path string) (info eventstor
 		head.Epoch = info.Epoch
 		return reach(c, head)
 	})
+	if err != nil {
+		return info, err
+	}
+	aside, err := keepAside(path)
+	if err == nil {
+		err = replace(part, path)
+	}
+	if err != nil && aside != "" {
+		err = fmt.Errorf("%w; the log as it was is kept as %s and the files beside it: restore again", err, aside)
+	}
+	return info, err
+}
+
+// replace puts a copy that is complete in the place of a log. At every moment there is the old log, or the new one, or
+// something that is refused when it is opened; never nothing, which would be taken for a new log.
+func replace(part, path string) error {
+	for _, end := range []string{"-wal", "-shm"} {
+		if err := os.Remove(path + end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for _, end := range []string{"", ".head"} {
+		if err := os.Rename(part+end, path+end); err != nil {
+			return err
+		}
+	}
+	return syncFolder(path)
+}
+
+// keepAside gives the files of a log a second name each, and returns that of the database, empty if there is none.
+func keepAside(path string) (string, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	aside := asideOf(path)
+	for _, end := range []string{"", "-wal", ".head"} {
+		if err := os.Link(path+end, aside+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return aside, syncFolder(path)
+}
+
+// asideOf is where what stood at a path is kept.
+func asideOf(path string) string {
+	return path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
 }
 
 // files are the ends of the names of what makes up a log, the database first.
@@ -111,7 +173,7 @@ func putAside(path string) error {
 	if err != nil {
 		return err
 	}
-	aside := path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
+	aside := asideOf(path)
 	for _, end := range files {
 		if err := os.Rename(path+end, aside+end); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -120,8 +182,8 @@ func putAside(path string) error {
 	return nil
 }
 
-// finish finishes a copy of a log with the head that change returns, and gives it its name.
-func finish(ctx context.Context, part, to string, change func(connection) (Head, error)) error {
+// prepare completes a copy of a log, with the head that change returns, and makes it durable.
+func prepare(ctx context.Context, part string, change func(connection) (Head, error)) error {
 	c, err := connect(ctx, part, readerCache, inspect)
 	if err != nil {
 		return err
@@ -138,16 +200,7 @@ func finish(ctx context.Context, part, to string, change func(connection) (Head,
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(file.close(), syncFile(part)); err != nil {
-		return err
-	}
-	// The database last: without it there is nothing that could be opened.
-	for _, end := range []string{".head", ""} {
-		if err := os.Rename(part+end, to+end); err != nil {
-			return err
-		}
-	}
-	return syncFolder(to)
+	return errors.Join(file.close(), syncFile(part))
 }
 
 // removeAll removes what is left of a copy.

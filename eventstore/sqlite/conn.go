@@ -31,6 +31,25 @@ func (r row) bytes(column int) []byte {
 	return b
 }
 
+// is tells whether the columns have the types that kinds says: i, b and t for integers, bytes and text.
+func (r row) is(kinds string) bool {
+	for i, kind := range kinds {
+		ok := false
+		switch kind {
+		case 'i':
+			_, ok = r[i].(int64)
+		case 'b':
+			_, ok = r[i].([]byte)
+		case 't':
+			_, ok = r[i].(string)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // connection is the whole of what the store needs from a SQLite driver: statements that stay prepared.
 // It belongs to one goroutine at a time.
 type connection interface {

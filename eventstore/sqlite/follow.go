@@ -44,7 +44,7 @@ func newFollower(s *logReader, after eventstore.Position, filter eventstore.Filt
 	if most <= 0 {
 		most = s.page
 	}
-	return &follower{store: s, filter: filter, most: most, after: after, scan: newScan(filter)}
+	return &follower{store: s, filter: filter, most: most, after: after, scan: newScan(filter, s.apart)}
 }
 
 // next returns the next page, and waits for one at the end of the log.

@@ -106,7 +106,7 @@ func TestQueryPlans(t *testing.T) {
 	} {
 		err := s.pool.with(t.Context(), func(c connection) (err error) {
 			spy.connection, spy.plan = c, nil
-			scan := newScan(filter)
+			scan := newScan(filter, false)
 			rows := newRows(t.Context(), 10)
 			if filter.Plan != "" {
 				_, err = scan.plan(spy, rows, filter.Plan, 1, 3)

@@ -220,15 +220,19 @@ func findHead(path string) (*headFile, Head, error) {
 }
 
 // settle proves that a database reaches its head, and brings the head up to what was committed and not acknowledged
-// before a crash. before is the version that the schema had.
-func settle(c connection, path string, info eventstore.Info, before int64, file *headFile, head Head) (*headFile, Head, error) {
+// before a crash. A log that was just made, or brought to this schema, has no head yet, and says so.
+func settle(c connection, path string, info eventstore.Info, file *headFile, head Head) (*headFile, Head, error) {
 	last, _, err := one(c, "SELECT max(position) FROM events")
+	if err != nil {
+		return file, head, err
+	}
+	_, waiting, err := one(c, "SELECT 1 FROM meta WHERE key = 'pending'")
 	if err != nil {
 		return file, head, err
 	}
 	fresh := Head{Store: info.ID, Epoch: info.Epoch, Time: time.Now()}
 	switch {
-	case file == nil && last > 0 && before >= headVersion:
+	case file == nil && last > 0 && !waiting:
 		return file, head, headMissing(path)
 	case file == nil || head.Count == 0 && last == 0:
 		if fresh, err = reach(c, fresh); err != nil {
@@ -237,6 +241,9 @@ func settle(c connection, path string, info eventstore.Info, before int64, file 
 		made, err := createHead(path, fresh)
 		if err == nil && file != nil {
 			err = file.close()
+		}
+		if err == nil {
+			err = c.exec("DELETE FROM meta WHERE key = 'pending'")
 		}
 		return made, fresh, err
 	}
@@ -253,8 +260,8 @@ func settle(c connection, path string, info eventstore.Info, before int64, file 
 	return file, reached, file.write(reached)
 }
 
-// headVersion is the version of the schema from which on a database has a head file.
-const headVersion = 2
+// pending is the key in meta that stands for a head which is still to be written.
+const pending = "pending"
 
 // prove refuses a database that is not the one of a head, or does not reach it.
 func prove(c connection, info eventstore.Info, head Head, last eventstore.Position) error {

@@ -19,11 +19,12 @@ type logReader struct {
 	pool    *pool
 	names   *names
 	heads   *cache[eventstore.StreamID, streamHead] // what the writer knows of streams; nil: there is no writer here
+	apart   bool                                    // positions have gaps, since they are those of another log
 	closed  chan struct{}
 }
 
 func newLogReader(o options) logReader {
-	return logReader{page: o.page, backlog: newBacklog(), names: newNames(), closed: make(chan struct{})}
+	return logReader{page: o.page, apart: o.source != nil, backlog: newBacklog(), names: newNames(), closed: make(chan struct{})}
 }
 
 // Read implements eventstore.Store.

@@ -55,6 +55,9 @@ func (r *ReadOnly) open(ctx context.Context, path string, o options) (err error)
 	if r.info, err = identity(db); err != nil {
 		return err
 	}
+	if _, r.apart, err = copiedThrough(db); err != nil {
+		return err
+	}
 	last, _, err := one(db, "SELECT max(position) FROM events")
 	if err != nil {
 		return err

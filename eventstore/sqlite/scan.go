@@ -20,14 +20,15 @@ type scan struct {
 	join     string
 	args     []any
 	filtered bool
+	apart    bool // positions have gaps
 
 	// Where the plan's own log stands: all of its events up to position at have a plan_seq of sequence at most.
 	at       eventstore.Position
 	sequence int64
 }
 
-func newScan(filter eventstore.Filter) scan {
-	s := scan{types: filter.Types, kinds: map[string]int64{}}
+func newScan(filter eventstore.Filter, apart bool) scan {
+	s := scan{apart: apart, types: filter.Types, kinds: map[string]int64{}}
 	s.filtered = len(filter.Types) > 0
 	var prefixes []string
 	for _, prefix := range filter.Prefixes {
@@ -94,8 +95,18 @@ func (s *scan) log(c connection, rows *rows, after, head eventstore.Position) (e
 		return head, err
 	}
 	through := head
-	if s.filtered && through > after+stride {
+	switch {
+	case !s.filtered || head <= after+stride:
+	case !s.apart:
 		through = after + stride
+	default:
+		last, found, err := one(c, "SELECT position FROM events WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?", int64(after), int64(stride-1))
+		if err != nil {
+			return head, err
+		}
+		if found {
+			through = min(head, eventstore.Position(last))
+		}
 	}
 	args := append([]any{int64(after), int64(through)}, s.args...)
 	err = c.query("SELECT "+columns+" FROM events e"+s.join+

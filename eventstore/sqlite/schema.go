@@ -67,7 +67,8 @@ func chained(c connection) error {
 	CREATE TABLE by_plan (plan INTEGER, plan_seq INTEGER, position INTEGER NOT NULL, PRIMARY KEY (plan, plan_seq)) WITHOUT ROWID;
 	INSERT INTO by_stream SELECT stream, revision, position FROM unchained ORDER BY stream, revision;
 	INSERT INTO by_plan SELECT plan, plan_seq, position FROM unchained ORDER BY plan, plan_seq;
-	INSERT INTO meta SELECT 'indexed', coalesce(max(position), 0) FROM unchained`)
+	INSERT INTO meta SELECT 'indexed', coalesce(max(position), 0) FROM unchained;
+	INSERT INTO meta VALUES ('pending', '1')`)
 	if err != nil {
 		return err
 	}
@@ -153,14 +154,14 @@ func atLeast(version, least string) bool {
 
 var errForeign = errors.New("it is the database of another program: choose another path")
 
-// migrate brings the schema to this release's version, in one transaction, and returns the version it had before.
-func migrate(c connection) (version int64, err error) {
-	version, _, err = one(c, "PRAGMA user_version")
+// migrate brings the schema to this release's version, in one transaction.
+func migrate(c connection) (err error) {
+	version, _, err := one(c, "PRAGMA user_version")
 	if err != nil || version == int64(len(migrations)) {
-		return version, err
+		return err
 	}
 	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
-		return version, err
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -169,18 +170,18 @@ func migrate(c connection) (version int64, err error) {
 	}()
 	for _, step := range migrations[version:] {
 		if err := step(c); err != nil {
-			return version, err
+			return err
 		}
 	}
 	if version == 0 {
 		if err := name(c); err != nil {
-			return version, err
+			return err
 		}
 	}
 	if err := c.exec("PRAGMA user_version = " + strconv.Itoa(len(migrations))); err != nil {
-		return version, err
+		return err
 	}
-	return version, c.exec("COMMIT")
+	return c.exec("COMMIT")
 }
 
 // name gives a new store its identity.

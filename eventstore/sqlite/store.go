@@ -3,7 +3,9 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -101,8 +103,10 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	if err := createPrivate(s.path); err != nil {
 		return errors.Join(err, file.close())
 	}
-	if err := rewriteLog(s.path); err != nil {
-		return errors.Join(err, file.close())
+	if file != nil || isOurs(s.path) {
+		if err := rewriteLog(s.path); err != nil {
+			return errors.Join(err, file.close())
+		}
 	}
 	db, err := connect(ctx, s.path, writerCache, inspect)
 	if err != nil {
@@ -113,8 +117,10 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 			err = errors.Join(err, db.close(), file.close())
 		}
 	}()
-	before, err := migrate(db)
-	if err != nil {
+	if err := migrate(db); err != nil {
+		return err
+	}
+	if err := checkSchema(db); err != nil {
 		return err
 	}
 	if err := claim(db, o.source); err != nil {
@@ -123,7 +129,7 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	if s.info, err = identity(db); err != nil {
 		return err
 	}
-	if file, head, err = settle(db, s.path, s.info, before, file, head); err != nil {
+	if file, head, err = settle(db, s.path, s.info, file, head); err != nil {
 		return err
 	}
 	if o.unsafe {
@@ -179,17 +185,34 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
+// isOurs tells by its header whether a file is the database of an event store, without any change to it: it may be that
+// of another program, which is running.
+func isOurs(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	header := make([]byte, 72)
+	_, err = io.ReadFull(f, header)
+	return err == nil && binary.BigEndian.Uint32(header[68:]) == applicationID
+}
+
 // resolve makes a path absolute and follows links, so that one file has one lock.
 func resolve(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return "", err
+		return path, err
 	}
 	if real, err := filepath.EvalSymlinks(absolute); err == nil {
 		absolute = real
 	}
-	if info, err := os.Stat(absolute); err == nil && !info.Mode().IsRegular() {
-		return "", errors.New("it is not a file: give the path of a file")
+	info, err := os.Stat(absolute)
+	if err == nil && !info.Mode().IsRegular() {
+		return path, errors.New("it is not a file: give the path of a file")
+	}
+	if link, failure := os.Lstat(absolute); err != nil && failure == nil && link.Mode()&os.ModeSymlink != 0 {
+		return path, errors.New("it is a link to a file that is not there: give the path of the file itself")
 	}
 	return absolute, nil
 }

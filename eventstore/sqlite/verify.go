@@ -21,7 +21,8 @@ type Verified struct {
 	Plans  int
 	Last   eventstore.Position
 	Hash   chain.Hash // of the store's chain at Last
-	Head   Head       // what stands outside the database, which Last reaches
+	Head   Head       // what stands outside the database, which Last reaches; zero: there is none, or it is damaged
+	Behind int64      // events beyond the head: committed and never acknowledged, or added since by another hand
 }
 
 // Verify reads the log in a file from its first event to its last and proves that nothing in it was edited, removed,
@@ -39,9 +40,12 @@ func Verify(ctx context.Context, path string, progress func(done, total int)) (v
 
 func verify(ctx context.Context, path string, progress func(done, total int)) (v Verified, err error) {
 	// The head first, the indexes next, the log last: what the one names the next one has.
-	if v.Head, err = ReadHead(path); err != nil {
-		return v, err
+	head, headless := ReadHead(path)
+	var damage *DamageError
+	if headless != nil && !errors.As(headless, &damage) {
+		return v, headless
 	}
+	v.Head = head
 	indexes, err := snapshot(ctx, path)
 	if err != nil {
 		return v, err
@@ -60,16 +64,24 @@ func verify(ctx context.Context, path string, progress func(done, total int)) (v
 	if err != nil {
 		return v, err
 	}
-	if err := prove(log, info, v.Head, eventstore.Position(last)); err != nil {
-		return v, err
+	if headless == nil {
+		if err := prove(log, info, v.Head, eventstore.Position(last)); err != nil {
+			return v, err
+		}
 	}
 	v.Store, v.Epoch = info.ID, info.Epoch
+	if err := checkSchema(log); err != nil {
+		return v, err
+	}
 	seed := maphash.MakeSeed()
 	through, err := indexedThrough(indexes)
 	if err != nil {
 		return v, err
 	}
-	walk := &walk{log: log, through: eventstore.Position(through), plans: map[int64]*planWalk{}, later: map[int64]indexed{}, names: newNames(), progress: progress, seed: seed, total: int(v.Head.Count)}
+	if through > last {
+		return v, errIndexes
+	}
+	walk := &walk{log: log, through: eventstore.Position(through), plans: map[int64]*planWalk{}, later: map[int64]indexed{}, types: map[int64]bool{}, names: newNames(), progress: progress, seed: seed, total: int(v.Head.Count)}
 	check := &indexCheck{db: indexes, through: through, seed: seed}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return check.run(ctx) })
@@ -78,7 +90,17 @@ func verify(ctx context.Context, path string, progress func(done, total int)) (v
 		return v, err
 	}
 	v.Events, v.Plans, v.Last, v.Hash = walk.events, len(walk.plans), walk.last, walk.store
-	return v, walk.agrees(check)
+	v.Behind = v.Events - v.Head.Count
+	if err := walk.agrees(check); err != nil {
+		return v, err
+	}
+	if err := walk.used(log); err != nil {
+		return v, err
+	}
+	if headless != nil {
+		return v, fmt.Errorf("both chains of its %d events hold, up to position %s, but nothing proves that this is its end: %w", v.Events, v.Last, headless)
+	}
+	return v, nil
 }
 
 // snapshot opens a connection that sees the database as it is now, for as long as it lasts.
@@ -122,6 +144,8 @@ type walk struct {
 	streams fingerprint         // of the entries that the indexes should have
 	byPlan  fingerprint
 	later   map[int64]indexed // events that the indexes may have
+	number  int64             // of the last stream that has come; they are numbered as they come
+	types   map[int64]bool
 }
 
 type planWalk struct {
@@ -152,7 +176,7 @@ func (w *walk) run(ctx context.Context) error {
 		links := chain.NewLinker()
 		for part := range parts {
 			for i := range part.rows.events {
-				if err := w.event(links, &part.rows.events[i], part.rows.numbers[i].stream, part.links[i]); err != nil {
+				if err := w.event(links, &part.rows.events[i], part.rows.numbers[i], part.links[i]); err != nil {
 					return err
 				}
 			}
@@ -171,6 +195,9 @@ func (w *walk) read(ctx context.Context, parts chan<- walkedPart) error {
 		part := walkedPart{rows: newRows(ctx, walkPart)}
 		err := w.log.query("SELECT "+columns+", e.plan, e.plan_seq, e.plan_hash, e.hash FROM events e WHERE e.position > ? ORDER BY e.position",
 			func(r row) (err error) {
+				if !r.is("iiiibbbiibb") {
+					return errDangling
+				}
 				link := storedLinks{plan: r.int(7), sequence: r.int(8)}
 				if link.inPlan, err = hashOf(r.bytes(9)); err != nil {
 					return err
@@ -200,7 +227,8 @@ func (w *walk) read(ctx context.Context, parts chan<- walkedPart) error {
 }
 
 // event checks one event against everything before it.
-func (w *walk) event(links *chain.Linker, e *eventstore.Recorded, stream int64, stored storedLinks) error {
+func (w *walk) event(links *chain.Linker, e *eventstore.Recorded, of numbers, stored storedLinks) error {
+	stream, kind := of.stream, of.kind
 	plan := w.plans[stored.plan]
 	if plan == nil {
 		plan = &planWalk{name: e.Stream.Plan}
@@ -209,12 +237,16 @@ func (w *walk) event(links *chain.Linker, e *eventstore.Recorded, stream int64, 
 	wrong := func(what string) error {
 		return &DamageError{fmt.Sprintf("its event at position %s (revision %d of %s) %s: restore a backup", e.Position, e.Revision, e.Stream, what)}
 	}
+	w.types[kind] = true
+	w.number = max(w.number, stream)
 	plan.sequence++
 	plan.hash = links.Plan(plan.hash, e)
 	w.store = links.Store(w.store, e.Position, plan.hash)
 	switch {
 	case plan.name != e.Stream.Plan:
 		return wrong("belongs to two plans")
+	case e.Revision < 0 || stream > w.number:
+		return wrong("stands in a stream that cannot be")
 	case plan.sequence != stored.sequence:
 		return wrong(fmt.Sprintf("is number %d of its plan and should be number %d", stored.sequence, plan.sequence))
 	case plan.hash != stored.inPlan:
@@ -233,6 +265,36 @@ func (w *walk) event(links *chain.Linker, e *eventstore.Recorded, stream int64, 
 	w.last = e.Position
 	return nil
 }
+
+// used demands that the tables of names hold what the log refers to and nothing else: a plan under another's name would
+// be shown the other's events, and a number that is taken already would stop the next append.
+func (w *walk) used(c connection) error {
+	names := 0
+	err := c.query("SELECT id, name FROM plans", func(r row) error {
+		names++
+		if plan := w.plans[r.int(0)]; plan == nil || plan.name != r.text(1) {
+			return errNames
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	streams, _, err := one(c, "SELECT max(id) FROM streams")
+	if err != nil {
+		return err
+	}
+	kinds, _, err := one(c, "SELECT count(*) FROM types")
+	if err != nil {
+		return err
+	}
+	if names != len(w.plans) || streams != w.number || int(kinds) != len(w.types) {
+		return errNames
+	}
+	return nil
+}
+
+var errNames = &DamageError{"its tables of names do not fit its events: they were changed; restore a backup"}
 
 // agrees compares the log with its indexes.
 func (w *walk) agrees(check *indexCheck) error {
@@ -294,6 +356,9 @@ func (c *indexCheck) entries(ctx context.Context, query string, first int64, sum
 	seen := 0
 	return c.db.query(query, func(r row) error {
 		e := indexed{stream: r.int(0), revision: r.int(1), position: r.int(2)}
+		if !r.is("iii") || e.stream < 1 {
+			return errIndexes
+		}
 		next := first
 		if e.stream == last.stream {
 			next = last.revision + 1
@@ -340,8 +405,8 @@ func (c *indexCheck) bothWays(table string) error {
 	var byNumber, byName fingerprint
 	n := int64(0)
 	err := c.db.query("SELECT id, name FROM "+table+" ORDER BY id", func(r row) error {
-		if n++; r.int(0) != n {
-			return errIndexes
+		if n++; r.int(0) != n || !r.is("it") {
+			return errNames
 		}
 		byNumber.add(c.seed, n, int64(maphash.String(c.seed, r.text(1))), 0)
 		return nil
@@ -352,14 +417,14 @@ func (c *indexCheck) bothWays(table string) error {
 	last := ""
 	err = c.db.query("SELECT id, name FROM "+table+" INDEXED BY sqlite_autoindex_"+table+"_1 ORDER BY name", func(r row) error {
 		if name := r.text(1); name <= last {
-			return errIndexes
+			return errNames
 		}
 		last = r.text(1)
 		byName.add(c.seed, r.int(0), int64(maphash.String(c.seed, last)), 0)
 		return nil
 	})
 	if err == nil && byNumber != byName {
-		err = errIndexes
+		err = errNames
 	}
 	return err
 }

@@ -94,8 +94,8 @@ func TestVerifyUnderLoad(t *testing.T) {
 // TestTampering shows for each way to change a log that Verify finds it (SPEC AUD-4).
 func TestTampering(t *testing.T) {
 	for name, test := range map[string]struct{ sql, finds string }{
-		"data edited":            {"UPDATE events SET data = 'x' WHERE position = 57", "position 57 (revision 2 of role-plan-1.16) does not fit the chain of its plan"},
-		"metadata edited":        {"UPDATE events SET metadata = '[]' WHERE position = 57", "position 57"},
+		"data edited":            {"UPDATE events SET data = CAST('x' AS BLOB) WHERE position = 57", "position 57 (revision 2 of role-plan-1.16) does not fit the chain of its plan"},
+		"metadata edited":        {"UPDATE events SET metadata = CAST('[]' AS BLOB) WHERE position = 57", "position 57"},
 		"id edited":              {"UPDATE events SET id = randomblob(16) WHERE position = 57", "position 57"},
 		"revision edited":        {"UPDATE events SET revision = 99 WHERE position = 57", "position 57"},
 		"type renamed":           {"UPDATE types SET name = 'B'", "position 1 "},
@@ -112,6 +112,18 @@ func TestTampering(t *testing.T) {
 		"index points elsewhere": {"UPDATE by_stream SET position = 58 WHERE position = 57", "indexes do not find"},
 		"number in its plan":     {"UPDATE events SET plan_seq = 999 WHERE position = 57", "is number 999 of its plan"},
 		"plan points elsewhere":  {"UPDATE by_plan SET position = 58 WHERE position = 57", "indexes do not find"},
+		"plans swapped":          {"UPDATE plans SET name = CASE name WHEN 'plan-0' THEN 'x1' WHEN 'plan-1' THEN 'plan-0' ELSE name END; UPDATE plans SET name = 'plan-1' WHERE name = 'x1'", "tables of names do not fit"},
+		"plan renamed":           {"UPDATE plans SET name = 'gone' WHERE name = 'plan-1'", "tables of names do not fit"},
+		"stream too many":        {"INSERT INTO streams SELECT max(id) + 1, 'role-plan-0.new' FROM streams", "tables of names do not fit"},
+		"type too many":          {"INSERT INTO types SELECT max(id) + 1, 'B' FROM types", "tables of names do not fit"},
+		"indexed beyond the end": {"UPDATE meta SET value = '999999' WHERE key = 'indexed'", "indexes do not find"},
+		"more in meta":           {"INSERT INTO meta VALUES ('x', '1')", "another program has changed it"},
+		"a trigger":              {"CREATE TRIGGER t BEFORE INSERT ON events BEGIN SELECT RAISE(IGNORE); END", "another program has changed it"},
+		"an index":               {"CREATE INDEX i ON events (stream, revision, data)", "another program has changed it"},
+		"a view":                 {"CREATE VIEW v AS SELECT * FROM events", "another program has changed it"},
+		"a column":               {"ALTER TABLE events ADD COLUMN x", "another program has changed it"},
+		"text for bytes":         {"UPDATE events SET data = CAST(data AS TEXT) WHERE position = 57", "do not fit together"},
+		"text for a number":      {"UPDATE by_stream SET revision = 'x' WHERE position = 57", "indexes do not find"},
 		"index says more":        {"INSERT INTO by_stream VALUES (99, 0, 57)", "indexes do not find"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +134,7 @@ func TestTampering(t *testing.T) {
 	}
 	t.Run("a chain made anew", func(t *testing.T) {
 		path := manyPlans(t)
-		execute(t, path, "UPDATE events SET data = 'x' WHERE position = 57")
+		execute(t, path, "UPDATE events SET data = CAST('x' AS BLOB) WHERE position = 57")
 		relink(t, path)
 		damaged(t, path, "position 200 is not the one that was acknowledged")
 		s, err := Open(t.Context(), path)
@@ -178,7 +190,13 @@ func TestHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(t, path, "is missing: put back the one from a copy")
-		damaged(t, path, "is missing: put back the one from a copy")
+		damaged(t, path, "both chains of its 200 events hold, up to position 200, but nothing proves that this is its end")
+		if head, err := AcceptHead(t.Context(), path); err != nil || head.Count != 200 {
+			t.Errorf("accepted %+v, %v", head, err)
+		}
+		if v, err := Verify(t.Context(), path, nil); err != nil || v.Behind != 0 {
+			t.Errorf("after that: %+v, %v", v, err)
+		}
 	})
 	t.Run("damaged", func(t *testing.T) {
 		path := manyPlans(t)
@@ -293,6 +311,58 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradeCutOff opens a log that was brought to this schema by a process that died before it wrote the head.
+func TestUpgradeCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	c, err := connect(t.Context(), path, readerCache, inspect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(migrations[0](c), name(c), c.exec(`PRAGMA user_version = 1;
+		INSERT INTO plans VALUES (1, 'acme'); INSERT INTO types VALUES (1, 'A'); INSERT INTO streams VALUES (1, 'role-acme.x');
+		INSERT INTO events VALUES (1, 1, 0, 1, 1, 1, randomblob(16), x'7b7d', x'78')`), migrate(c), c.close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s := open(t, path)
+		if n := len(history(t, s)); n != 1 {
+			t.Errorf("the log has %d events", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(headPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, path, "is missing: put back")
+}
+
+// TestForeignDatabaseIsLeftAlone refuses the database of another program without writing to it, nor to its log.
+func TestForeignDatabaseIsLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "songs.db")
+	other, err := connect(t.Context(), path, readerCache, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.close() }()
+	if err := other.exec("CREATE TABLE songs (title TEXT)"); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	for _, end := range []string{"", "-wal"} {
+		if err := os.Chtimes(path+end, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, path, "another program: choose another path")
+	for _, end := range []string{"", "-wal"} {
+		if info, err := os.Stat(path + end); err != nil || !info.ModTime().Equal(old) {
+			t.Errorf("%s was written to: %v", path+end, err)
+		}
+	}
+}
+
 func TestBackup(t *testing.T) {
 	path := manyPlans(t)
 	s := open(t, path)
@@ -303,6 +373,25 @@ func TestBackup(t *testing.T) {
 	before := must(t, s, role("after the backup"), eventstore.NoStream, event("lost"))
 	if err := s.Backup(t.Context(), to); err == nil || !strings.Contains(err.Error(), "choose another name") {
 		t.Errorf("a backup over a backup: %v", err)
+	}
+	left := filepath.Join(t.TempDir(), "left.db")
+	if err := os.WriteFile(left+"-wal", []byte("of another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Backup(t.Context(), left); err == nil || !strings.Contains(err.Error(), "choose another name") {
+		t.Errorf("a backup beside another's log: %v", err)
+	}
+	if err := s.Backup(t.Context(), filepath.Join(t.TempDir(), "none", "x.db")); err == nil || !strings.Contains(err.Error(), "make it first") {
+		t.Errorf("a backup into no folder: %v", err)
+	}
+	t.Chdir(t.TempDir())
+	for _, relative := range []string{"copy.db", "odd %20?#name.db"} {
+		if err := s.Backup(t.Context(), relative); err != nil {
+			t.Errorf("a backup to %s: %v", relative, err)
+		}
+		if v, err := Verify(t.Context(), relative, nil); err != nil || v.Events != 201 {
+			t.Errorf("a backup to %s: %+v, %v", relative, v, err)
+		}
 	}
 	if _, err := Restore(t.Context(), to, path, nil); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 		t.Fatalf("restore under a running store: %v", err)
@@ -363,9 +452,35 @@ func TestRestoreWhereNothingIs(t *testing.T) {
 	}
 }
 
+// TestRestoreCutOff opens what a restore leaves that died between the two files: it is refused, and the restore can be
+// made again.
+func TestRestoreCutOff(t *testing.T) {
+	path, copied := manyPlans(t), filepath.Join(t.TempDir(), "copy.db")
+	if err := Backup(t.Context(), path, copied); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), copied, path, nil); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := filepath.Glob(path + ".replaced-*.head")
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("kept %v, %v", aside, err)
+	}
+	if err := os.Rename(aside[0], headPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, path, "put the two back together")
+	if _, err := Restore(t.Context(), copied, path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(history(t, open(t, path))); n != 200 {
+		t.Errorf("the log has %d events", n)
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	backup, path := manyPlans(t), manyPlans(t)
-	execute(t, backup, "UPDATE events SET data = 'x' WHERE position = 57")
+	execute(t, backup, "UPDATE events SET data = CAST('x' AS BLOB) WHERE position = 57")
 	if _, err := Restore(t.Context(), backup, path, nil); err == nil || !strings.Contains(err.Error(), "position 57") {
 		t.Errorf("a damaged backup: %v", err)
 	}

@@ -186,13 +186,16 @@ func (s *Store) Wait(ctx context.Context, name readmodels.Scope, min eventstore.
 }
 
 // Drop implements readmodels.Store.
-func (s *Store) Drop(ctx context.Context, name readmodels.Scope) error {
+func (s *Store) Drop(ctx context.Context, name readmodels.Scope, built readmodels.Checkpoint) error {
 	sc, err := s.at(ctx, name)
 	if err != nil {
 		return err
 	}
 	sc.mutex.Lock()
 	defer sc.mutex.Unlock()
+	if at := sc.checkpoint; at.StoreID != built.StoreID || at.Epoch != built.Epoch {
+		return nil
+	}
 	sc.checkpoint = readmodels.Checkpoint{}
 	sc.documents, sc.indexes = map[readmodels.Key][]byte{}, map[readmodels.Index]*btree.BTreeG[string]{}
 	return nil

@@ -11,11 +11,14 @@ local function less(a, b)
   return #a < #b or (#a == #b and a < b)
 end
 
-local stands = redis.call('HMGET', KEYS[1], 'position', 'fence')
+local stands = redis.call('HMGET', KEYS[1], 'position', 'fence', 'dropping')
 local position, fence = stands[1] or '0', stands[2] or '0'
 
 if ARGV[2] ~= '0' and less(ARGV[2], fence) then
   return {'fenced', fence}
+end
+if stands[3] then
+  return {'dropping'}
 end
 if position ~= ARGV[1] then
   return {'stands', position}

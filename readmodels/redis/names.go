@@ -12,7 +12,7 @@ import (
 // Names in Redis are made of escaped parts and separators that no escaped part contains (':', '@', '/', '{', '}'), so
 // that different things never share a name, whatever the parts are:
 //
-//	rw:{role-analytics@3/07}:checkpoint              hash: position, time, store, epoch, fence
+//	rw:{role-analytics@3/07}:checkpoint              hash: position, time, store, epoch, fence; dropping, renewed
 //	rw:{role-analytics@3/07}:doc:<plan>:<collection> hash: id → document
 //	rw:{role-analytics@3/07}:index:<plan>:<index>    sorted set: entries, all of score 0
 //	rw/0:{role-analytics@3/07}                       channel of database 0: positions as they are committed

@@ -35,6 +35,7 @@ type Store struct {
 	listener sync.WaitGroup
 
 	pollEvery time.Duration
+	takeOver  time.Duration // age at which the token of a drop is taken over
 	close     sync.Once
 	closed    chan struct{}
 }
@@ -47,7 +48,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, database: database, pollEvery: defaultPoll, closed: make(chan struct{})}
+	s := &Store{client: client, database: database, pollEvery: defaultPoll, takeOver: defaultTakeOver, closed: make(chan struct{})}
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}

@@ -16,8 +16,10 @@ import (
 	"rolewise/eventstore/sqlite"
 )
 
+// roomSize is the size of the disk. The log grows over the cycles and must leave room.
+func roomSize() int64 { return int64(cycles(128, 1024)) << 20 }
+
 const (
-	roomSize = 128 << 20
 	refusals = 3 // one after the other: then a writer waits for space
 	fullPage = 4096
 	// logPiece is how many pages of the write-ahead log the first piece of its index tells of. The next one makes the
@@ -48,7 +50,7 @@ type room struct {
 func newRoom(t *testing.T, random *rand.Rand, seed uint64) *room {
 	t.Helper()
 	folder := t.TempDir()
-	err := syscall.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", roomSize))
+	err := syscall.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", roomSize()))
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
 		t.Skipf("a full disk is not tried: mounting is not permitted: %v", err)
 	}
@@ -75,7 +77,7 @@ func (r *room) fill(leave int64) error {
 		return err
 	}
 	size := int64(0)
-	for step := int64(roomSize); step >= fullPage; step /= 2 {
+	for step := roomSize(); step >= fullPage; step /= 2 {
 		for err = nil; err == nil; {
 			if err = syscall.Fallocate(int(file.Fd()), 0, size, step); err == nil {
 				size += step
