@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,6 @@ func auditCommand() *cobra.Command {
 	verify := &cobra.Command{
 		Use:   "verify",
 		Short: "Walk both hash chains of an event store from the first event to the last; the server may be running",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return auditVerify(cmd.Context(), store, cmd.OutOrStdout())
 		},
@@ -30,7 +30,6 @@ func auditCommand() *cobra.Command {
 	head := &cobra.Command{
 		Use:   "head",
 		Short: "Print how far the log goes, as it stands outside the database",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return auditHead(cmd.Context(), store, accept, cmd.OutOrStdout())
 		},
@@ -48,7 +47,6 @@ func compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Compare a log in KurrentDB with its local copy, event by event; the server may be running",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return auditCompare(cmd.Context(), source, copied, cmd.OutOrStdout())
 		},
@@ -60,7 +58,7 @@ func compareCommand() *cobra.Command {
 }
 
 func auditCompare(ctx context.Context, source, copied string, stdout io.Writer) (err error) {
-	log, err := kurrent.Open(ctx, source)
+	log, err := kurrent.Open(ctx, source, kurrent.ReadOnly())
 	if err != nil {
 		return err
 	}
@@ -98,7 +96,6 @@ func backupCommand() *cobra.Command {
 		Long: "Copy the event store into a file and verify the copy; the server may be running.\n\n" +
 			"Personal data in the copy stays encrypted. Its keys, in keys.db, are not copied: whoever is erased later is\n" +
 			"erased from every backup too. Keep the keys by a way of their own.",
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return backup(cmd.Context(), store, to, cmd.OutOrStdout())
 		},
@@ -114,7 +111,6 @@ func restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore",
 		Short: "Put the event store of a backup in the place of another, as a new epoch; the server must not be running",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return restore(cmd.Context(), from, store, cmd.OutOrStdout())
 		},
@@ -142,9 +138,17 @@ func required(cmd *cobra.Command, flags ...string) {
 func sqlitePath(url string) (string, error) {
 	path, ok := strings.CutPrefix(url, sqliteScheme)
 	if !ok || path == "" {
-		return "", fmt.Errorf("--eventstore %q is not understood; use sqlite:PATH", url)
+		return "", fmt.Errorf("--eventstore%s is not understood; use sqlite:PATH", redact(url))
 	}
 	return path, nil
+}
+
+// copiedFile is sqlitePath for what makes copies of a log or takes them back.
+func copiedFile(url string) (string, error) {
+	if kind, _, _ := strings.Cut(url, ":"); slices.Contains(kurrentSchemes, strings.ToLower(kind)) {
+		return "", errors.New("a KurrentDB is backed up and restored with its own tools; after a restore, run rolewise eventstore new-epoch before anything else writes to it")
+	}
+	return sqlitePath(url)
 }
 
 func auditVerify(ctx context.Context, store string, stdout io.Writer) error {
@@ -183,7 +187,7 @@ func auditHead(ctx context.Context, store string, accept bool, stdout io.Writer)
 }
 
 func backup(ctx context.Context, store, to string, stdout io.Writer) error {
-	path, err := sqlitePath(store)
+	path, err := copiedFile(store)
 	if err != nil {
 		return err
 	}
@@ -199,7 +203,7 @@ func backup(ctx context.Context, store, to string, stdout io.Writer) error {
 }
 
 func restore(ctx context.Context, from, store string, stdout io.Writer) error {
-	path, err := sqlitePath(store)
+	path, err := copiedFile(store)
 	if err != nil {
 		return err
 	}

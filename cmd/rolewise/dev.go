@@ -31,7 +31,6 @@ func devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run the whole system in this process, with a sample plan and no other server",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return dev(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -21,12 +21,7 @@ import (
 )
 
 func eventstoreCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "eventstore",
-		Short: "Work with the event log",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := &cobra.Command{Use: "eventstore", Short: "Work with the event log"}
 	cmd.AddCommand(eventstoreServeCommand(), newEpochCommand())
 	return cmd
 }
@@ -38,7 +33,6 @@ func newEpochCommand() *cobra.Command {
 		Short: "Say that a KurrentDB was restored from a backup, before anything else writes to it",
 		Long: "Says that a KurrentDB was restored from a backup, so that read models and copies which had read further begin anew.\n" +
 			"Run it once after the restore, while no server runs. For a SQLite event store, restore does it by itself.",
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return newEpoch(cmd.Context(), store, cmd.OutOrStdout())
 		},
@@ -76,7 +70,6 @@ func eventstoreServeCommand() *cobra.Command {
 		Short: "Let KurrentDB clients replay the log, read-only",
 		Long: "Serves the log of a SQLite event store over the protocol of KurrentDB (EventStoreDB), so that an auditor can replay\n" +
 			"it with a client in any language. Nothing can be appended. Personal fields stay encrypted.",
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return replay(cmd.Context(), o, cmd.OutOrStdout())
 		},
@@ -96,9 +89,9 @@ func eventstoreServeCommand() *cobra.Command {
 
 // replay serves the log until the context ends.
 func replay(ctx context.Context, o replayOptions, stdout io.Writer) error {
-	path, ok := strings.CutPrefix(o.eventstore, "sqlite:")
-	if !ok || path == "" {
-		return fmt.Errorf("--eventstore %q is not understood; use sqlite:PATH", o.eventstore)
+	path, err := sqlitePath(o.eventstore)
+	if err != nil {
+		return err
 	}
 	protection, err := o.protection()
 	if err != nil {

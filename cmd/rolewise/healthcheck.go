@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,7 +21,6 @@ func healthcheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask a running process whether it is ready; the exit code is 0 if so, else 1",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := probe(cmd.Context(), admin); err != nil {
 				return err
@@ -39,16 +39,17 @@ func probe(ctx context.Context, admin string) error {
 	defer cancel()
 	at, err := url.Parse(admin)
 	if err != nil || at.Scheme != "http" || at.Host == "" {
-		return fmt.Errorf("--admin %q is not understood; use http://HOST:PORT", admin)
+		return errors.New("--admin is not understood; use http://HOST:PORT")
 	}
+	shown := (&url.URL{Scheme: at.Scheme, Host: at.Host}).String() // the rest may hold a password
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.JoinPath("readyz").String(), nil)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", admin, err)
+		return fmt.Errorf("ask %s: %w", shown, err)
 	}
 	// No proxy of the environment: the process is beside this one.
 	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
-		return fmt.Errorf("no answer from %s: %w", admin, err)
+		return fmt.Errorf("no answer from %s: %w", shown, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusOK {

@@ -19,7 +19,6 @@ func importCommand() *cobra.Command {
 	catalog := &cobra.Command{
 		Use:   "catalog",
 		Short: "Import roles and skills into the vendor's catalog; the server must not be running on the same store",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if store == "" {
 				store = sqliteScheme + filepath.Join(data, "events.db")

@@ -22,6 +22,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(devCommand(), serveCommand(), importCommand(), auditCommand(), backupCommand(), restoreCommand(), openapiCommand(), eventstoreCommand(), healthcheckCommand(), versionCommand())
+	refuseUnknown(root)
 	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "rolewise:", oneLine(err))
 		return 1
@@ -38,7 +39,6 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), version())
 			return err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -112,14 +113,14 @@ const sqliteScheme = "sqlite:"
 
 // dataDirectory returns where the files of an installation stand that are not its log.
 func dataDirectory(url, data string) (string, error) {
-	scheme, rest, _ := strings.Cut(url, ":")
+	kind, rest, _ := strings.Cut(url, ":")
 	switch {
-	case scheme == "sqlite" && rest != "":
+	case kind == "sqlite" && rest != "":
 		if data == "" {
 			data = filepath.Dir(rest)
 		}
-	case !slices.Contains(kurrentSchemes, scheme):
-		return "", fmt.Errorf("--eventstore %q is not understood; use sqlite:PATH, or esdb://… or kurrentdb://… for a KurrentDB", redact(url))
+	case !slices.Contains(kurrentSchemes, kind):
+		return "", fmt.Errorf("--eventstore%s is not understood; use sqlite:PATH, or esdb://… or kurrentdb://… for a KurrentDB", redact(url))
 	case data == "":
 		return "", errors.New("--data is missing: with a KurrentDB the keys of personal data, the operator's key and the local copy of the log need a directory")
 	}
@@ -129,12 +130,16 @@ func dataDirectory(url, data string) (string, error) {
 // kurrentSchemes are what the connection string of a KurrentDB can begin with.
 var kurrentSchemes = []string{"esdb", "esdb+discover", "kurrentdb", "kurrentdb+discover"}
 
-// redact keeps what may be a password out of messages.
+// scheme is what a URL begins with. Anything else before a colon may be a name or a password.
+var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{0,19}://`)
+
+// redact returns what a message may show of the URL of an event store, after a space: its scheme, or nothing at all.
+// A password can stand anywhere in the rest.
 func redact(url string) string {
-	if at := strings.LastIndex(url, "@"); at >= 0 {
-		return "…" + url[at:]
+	if known := scheme.FindString(url); known != "" {
+		return " " + known + "…"
 	}
-	return url
+	return ""
 }
 
 // follow keeps the local copy of the log, if there is one, until the context ends.

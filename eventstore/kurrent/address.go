@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func parse(text string) (*address, error) {
 // split replaces the scheme by the one that the client knows and takes the settings off.
 func split(text string) (rest, query string, err error) {
 	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok {
+	if !ok || !simple.MatchString(scheme) {
 		return "", "", errors.New("the event store address must begin with esdb:// or kurrentdb://")
 	}
 	switch strings.ToLower(scheme) {
@@ -67,6 +68,9 @@ func split(text string) (rest, query string, err error) {
 	return scheme + "://" + rest, query, nil
 }
 
+// simple is what schemes and names of settings look like; anything else may be a piece of a password.
+var simple = regexp.MustCompile(`^[A-Za-z][A-Za-z+]{0,39}$`)
+
 // readSettings refuses what the client would ignore or understand wrongly.
 func readSettings(query string) (url.Values, error) {
 	given, err := url.ParseQuery(query)
@@ -76,10 +80,13 @@ func readSettings(query string) (url.Values, error) {
 	settings := url.Values{}
 	for name, values := range given {
 		key := strings.ToLower(name)
+		check, known := checks[key]
+		if !known && (strings.Contains(query, "@") || !simple.MatchString(name)) {
+			return nil, errors.New("the settings after ? in the event store address cannot be read: check their spelling, and percent-encode the special characters of user and password")
+		}
 		if len(values) > 1 || settings.Has(key) {
 			return nil, fmt.Errorf("the setting %q is given twice in the event store address: give it once", name)
 		}
-		check, known := checks[key]
 		if !known {
 			return nil, fmt.Errorf("the setting %.40q in the event store address is unknown: check its spelling", name)
 		}

@@ -46,6 +46,9 @@ func TestOpenRefusesAddresses(t *testing.T) {
 	for name, try := range map[string]struct{ address, want string }{
 		"empty":                         {"", "must begin with esdb:// or kurrentdb://"},
 		"no scheme":                     {"admin:geheim@localhost:2113", "must begin with esdb:// or kurrentdb://"},
+		"a password as the scheme":      {"u:geheim://localhost:2113", "must begin with esdb:// or kurrentdb://"},
+		"a question in the password":    {"esdb://admin:x?geheim@localhost:2113", "percent-encode"},
+		"a setting of odd letters":      {"esdb://localhost:2113?geheim%21=1", "cannot be read"},
 		"another scheme":                {"https://admin:geheim@localhost:2113", "use esdb:// or kurrentdb://"},
 		"no host":                       {"esdb://", "cannot be read"},
 		"no host but a port":            {"esdb://:2113", "needs a host"},

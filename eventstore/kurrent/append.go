@@ -18,6 +18,9 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamID, expected
 	if err := s.usable(ctx); err != nil {
 		return 0, err
 	}
+	if s.options.readOnly {
+		return 0, errReadOnly
+	}
 	size, err := eventstore.Check(stream, expected, events)
 	if err != nil {
 		return 0, err

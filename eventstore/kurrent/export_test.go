@@ -10,6 +10,9 @@ import (
 // Idle sets after how long without events the end of the log is read.
 func Idle(d time.Duration) Option { return func(o *options) { o.idle = d } }
 
+// Clock sets what tells the time of a restore.
+func Clock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+
 // IdentityStream is the stream that names the log.
 var IdentityStream = identityStream
 

@@ -2,6 +2,7 @@ package kurrent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,8 @@ const searchWindow = 512
 
 // Follow implements eventstore.Store. It reads history page by page from $all, then holds one subscription, and goes on
 // where it was over as many connections as it takes. Events of the system and of others, and the identity of the log,
-// are passed over and move Through. A position beyond the end of the log is refused: it belongs to another log.
+// are passed over and move Through. A position beyond the end of the log is refused: it belongs to another log. When the log
+// was restored since this store began, it ends with ErrRestored.
 func (s *Store) Follow(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Page, error] {
 	return func(yield func(eventstore.Page, error) bool) {
 		if err := s.usable(ctx); err != nil {
@@ -76,6 +78,7 @@ type pump struct {
 	store *Store
 	feed  *feed
 	first bool // no session has found the end of the log yet
+	name  name // of the log when the first session began; zero while it has none
 }
 
 // run holds one session after the other until its context or the store ends, or something fails for good.
@@ -87,7 +90,7 @@ func (p *pump) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, eventstore.ErrClosed):
 			return
-		case errors.As(err, &invalid):
+		case errors.As(err, &invalid), errors.Is(err, ErrRestored):
 			p.feed.end(err)
 			return
 		case classify(err) == final && !isUnreachable(err):
@@ -135,8 +138,11 @@ func (p *pump) session(ctx context.Context) error {
 	return err
 }
 
-// start finds the end of the log and reads up to it.
+// start makes sure that the log is still the same, finds its end and reads up to it.
 func (p *pump) start(ctx context.Context, client *esdb.Client) error {
+	if err := p.recognise(ctx, client); err != nil {
+		return err
+	}
 	end, err := within(ctx, p.store, func(ctx context.Context) (eventstore.Position, error) { return head(ctx, client) })
 	if err != nil {
 		return err
@@ -154,6 +160,32 @@ func (p *pump) start(ctx context.Context, client *esdb.Client) error {
 		return err
 	}
 	return p.feed.arrive(ctx, end, nil)
+}
+
+// recognise ends a follower whose log became another one. A log without a name gets none from a follower.
+func (p *pump) recognise(ctx context.Context, client *esdb.Client) error {
+	n, err := within(ctx, p.store, func(ctx context.Context) (name, error) { return p.name.read(ctx, client) })
+	switch {
+	case err != nil:
+		return err
+	case n.id == "":
+		return nil
+	case p.name.id == "" && p.store.identity.begin(n), p.name.same(n):
+		p.name = n
+		return nil
+	}
+	return ErrRestored
+}
+
+// restored tells whether an event says that the log was restored after this follower began. Those of earlier restores
+// are history.
+func (p *pump) restored(e *esdb.RecordedEvent) bool {
+	if e.StreamID != identityStream.String() || e.EventType != typeRestored {
+		return false
+	}
+	var said struct{ Epoch int }
+	err := json.Unmarshal(e.Data, &said)
+	return err != nil || said.Epoch > p.name.epoch
 }
 
 // within bounds a request, so that a connection on which nothing comes any more is noticed.
@@ -194,6 +226,9 @@ func (p *pump) event(ctx context.Context, e *esdb.ResolvedEvent) (wanted bool, e
 	original := e.OriginalEvent()
 	if original == nil {
 		return false, p.feed.arrive(ctx, at, nil)
+	}
+	if p.restored(original) {
+		return false, ErrRestored
 	}
 	stream, passes := p.feed.passes(original.StreamID, original.EventType)
 	if !passes {

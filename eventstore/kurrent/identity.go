@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -15,7 +16,8 @@ import (
 )
 
 // identityStream holds the name of the log, which KurrentDB has none of that a client can read: its first event, by
-// whoever came first, names the log, and each further one begins an epoch. Follow passes it over like a system stream.
+// whoever came first, names the log in epoch 1, and each further one begins the epoch that its data say. Follow passes it
+// over like a system stream.
 var identityStream = eventstore.StreamID{Category: "log", Plan: "rolewise", ID: "identity"}
 
 // Types of the events in the identity stream.
@@ -24,25 +26,72 @@ const (
 	typeRestored = "LogRestored"
 )
 
+// ErrRestored says that the log is not the one any more that this store began with. What was read from it may be gone, so
+// every further Follow fails with it too.
+var ErrRestored = errors.New("the log was restored from a backup: start the process again")
+
+// errReadOnly refuses what would write to a log that was opened with ReadOnly.
+var errReadOnly = &eventstore.InvalidError{What: "writing", Why: "is not possible: the log was opened for reading only"}
+
+// errUnnamed is an errand at the wrong database, more often than not.
+var errUnnamed = errors.New("this KurrentDB holds no log of Rolewise yet: check the address")
+
+// errShort is an identity stream that lacks what was read of it before.
+var errShort = errors.New("the server lags behind, or the log was restored from a backup")
+
+// errForeign is an event in the identity stream that nobody here wrote.
+var errForeign = errors.New("does not say which log this is: it was not written by Rolewise")
+
 // identity is what has been read of the identity stream.
 type identity struct {
-	turn  chan struct{} // a lock that is waited for with a context
+	turn chan struct{} // a lock that is waited for with a context
+	name name
+
+	mu    sync.Mutex
+	begun name // what this store began with; the zero name: nothing yet
+}
+
+// name tells logs apart, and the times before and after a restore of one. The zero name is that of a log without any.
+type name struct {
 	id    string
 	epoch int
-	next  eventstore.Revision
+	last  eventstore.Revision // of the event that says so
+	event uuid.UUID           // that event
 }
+
+func (n name) same(other name) bool { return n.id == other.id && n.epoch == other.epoch }
 
 func newIdentity() *identity { return &identity{turn: make(chan struct{}, 1)} }
 
-// Info implements eventstore.Store. Head counts the events of the system too. The first Info ever names the log.
+// begin keeps the first name that is known, and tells whether this one is the same.
+func (i *identity) begin(n name) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.begun.id == "" {
+		i.begun = n
+	}
+	return n.same(i.begun)
+}
+
+// again makes a name the one that this store began with, since it gave it itself.
+func (i *identity) again(n name) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.begun = n
+}
+
+// Info implements eventstore.Store. Head counts the events of the system too. The first Info ever names the log, unless
+// it was opened with ReadOnly.
 func (s *Store) Info(ctx context.Context) (eventstore.Info, error) {
 	if err := s.usable(ctx); err != nil {
 		return eventstore.Info{}, err
 	}
-	info, err := s.identify(ctx)
+	n, err := s.identify(ctx)
 	if err != nil {
 		return eventstore.Info{}, fmt.Errorf("read the identity of the log: %w", err)
 	}
+	s.identity.begin(n)
+	info := eventstore.Info{ID: n.id, Epoch: n.epoch}
 	info.Head, err = patiently(ctx, s, head)
 	if err != nil {
 		return eventstore.Info{}, fmt.Errorf("read the end of the log: %w", s.failure(ctx, err))
@@ -52,17 +101,22 @@ func (s *Store) Info(ctx context.Context) (eventstore.Info, error) {
 }
 
 // NewEpoch says that the log was restored from a backup, so that consumers which had read further notice and start
-// again. An operator calls it once after a restore, before anything else writes.
+// again. An operator calls it once after a restore, before anything else writes. The epoch is the time, in seconds since
+// 1970, so that two restores of one backup differ.
 func (s *Store) NewEpoch(ctx context.Context) (eventstore.Info, error) {
 	if err := s.usable(ctx); err != nil {
 		return eventstore.Info{}, err
 	}
+	if s.options.readOnly {
+		return eventstore.Info{}, errReadOnly
+	}
 	for {
-		info, err := s.identify(ctx)
+		n, err := s.identify(ctx)
 		if err != nil {
 			return eventstore.Info{}, fmt.Errorf("read the identity of the log: %w", err)
 		}
-		err = s.declare(ctx, eventstore.Revision(info.Epoch-1), typeRestored, map[string]any{"epoch": info.Epoch + 1})
+		epoch := max(n.epoch+1, int(s.options.now().Unix()))
+		err = s.declare(ctx, n.last, typeRestored, map[string]any{"epoch": epoch})
 		var conflict *eventstore.ConflictError
 		if errors.As(err, &conflict) { // another operator was faster: it is known now which epoch follows
 			continue
@@ -70,38 +124,37 @@ func (s *Store) NewEpoch(ctx context.Context) (eventstore.Info, error) {
 		if err != nil {
 			return eventstore.Info{}, fmt.Errorf("begin a new epoch of the log: %w", err)
 		}
+		s.identity.again(name{id: n.id, epoch: epoch})
 		return s.Info(ctx)
 	}
 }
 
 // identify reads what is new in the identity stream, and names a log that has no name.
-func (s *Store) identify(ctx context.Context) (eventstore.Info, error) {
+func (s *Store) identify(ctx context.Context) (name, error) {
 	i := s.identity
 	select {
 	case i.turn <- struct{}{}:
 		defer func() { <-i.turn }()
 	case <-ctx.Done():
-		return eventstore.Info{}, ctx.Err()
+		return name{}, ctx.Err()
 	}
 	for {
-		events, err := patiently(ctx, s, func(ctx context.Context, client *esdb.Client) ([]eventstore.Recorded, error) {
-			return slice(ctx, client, identityStream.String(), i.next, everything)
-		})
-		if err != nil && classify(err) != notFound {
-			return eventstore.Info{}, s.failure(ctx, err)
-		}
-		for _, e := range events {
-			if err := i.add(e); err != nil {
-				return eventstore.Info{}, err
-			}
-		}
-		if i.id != "" {
-			return eventstore.Info{ID: i.id, Epoch: i.epoch}, nil
+		n, err := patiently(ctx, s, func(ctx context.Context, client *esdb.Client) (name, error) { return i.name.read(ctx, client) })
+		switch {
+		case errors.Is(err, ErrRestored), errors.Is(err, errForeign):
+			return name{}, err
+		case err != nil:
+			return name{}, s.failure(ctx, err)
+		case n.id != "":
+			i.name = n
+			return n, nil
+		case s.options.readOnly:
+			return name{}, errUnnamed
 		}
 		err = s.declare(ctx, eventstore.NoStream, typeNamed, map[string]any{"id": uuid.NewString()})
 		var conflict *eventstore.ConflictError
 		if err != nil && !errors.As(err, &conflict) {
-			return eventstore.Info{}, fmt.Errorf("name the log: %w", err)
+			return name{}, fmt.Errorf("name the log: %w", err)
 		}
 	}
 }
@@ -114,17 +167,44 @@ func (s *Store) failure(ctx context.Context, err error) error {
 	return s.unavailable(err, false)
 }
 
-func (i *identity) add(e eventstore.Recorded) error {
-	if e.Revision == 0 {
-		var named struct{ ID string }
-		if err := json.Unmarshal(e.Data, &named); err != nil || named.ID == "" {
-			return &problem{text: "the first event of stream " + identityStream.String() + " does not name the log: it was not written by Rolewise", cause: err}
-		}
-		i.id = named.ID
+// read returns the name as it is now. The event that n was read from is read again, since after a restore it may be
+// another one.
+func (n name) read(ctx context.Context, client *esdb.Client) (name, error) {
+	events, err := slice(ctx, client, identityStream.String(), n.last, everything)
+	if err != nil && classify(err) != notFound {
+		return name{}, err
 	}
-	i.epoch++
-	i.next = e.Revision + 1
-	return nil
+	if n.id != "" {
+		switch {
+		case len(events) == 0:
+			return name{}, errShort
+		case events[0].ID != n.event:
+			return name{}, ErrRestored
+		}
+		events = events[1:]
+	}
+	for _, e := range events {
+		if n, err = n.next(e); err != nil {
+			return name{}, err
+		}
+	}
+	return n, nil
+}
+
+// next is the name after one more event of the identity stream.
+func (n name) next(e eventstore.Recorded) (name, error) {
+	said := struct {
+		ID    string
+		Epoch int
+	}{ID: n.id}
+	err := json.Unmarshal(e.Data, &said)
+	if e.Revision == 0 {
+		said.Epoch = 1
+	}
+	if err != nil || said.ID == "" || said.Epoch <= n.epoch {
+		return name{}, fmt.Errorf("event %d of stream %s %w", e.Revision, identityStream, errForeign)
+	}
+	return name{id: said.ID, epoch: said.Epoch, last: e.Revision, event: e.ID}, nil
 }
 
 // declare appends to the identity stream.

@@ -40,6 +40,8 @@ type options struct {
 	patience time.Duration
 	connect  time.Duration
 	idle     time.Duration
+	readOnly bool
+	now      func() time.Time
 }
 
 // PageSize sets the most events of a page of Follow where the filter does not say; default 512.
@@ -52,6 +54,10 @@ func Patience(d time.Duration) Option { return func(o *options) { o.patience = d
 // ConnectTimeout sets how long Open waits for the server; default 10 s.
 func ConnectTimeout(d time.Duration) Option { return func(o *options) { o.connect = d } }
 
+// ReadOnly promises to write nothing, not even the name of a log that has none: Append and NewEpoch are refused with
+// an *eventstore.InvalidError, and Info of a database that holds no log of Rolewise is an error.
+func ReadOnly() Option { return func(o *options) { o.readOnly = true } }
+
 // Open connects to KurrentDB. The address is a connection string: esdb:// or kurrentdb://, with +discover for a cluster
 // behind a DNS name, user:password@, one or more hosts, and settings such as tls, tlsCaFile, userCertFile, userKeyFile.
 // Settings that the client would ignore are refused. With tls=false the credentials are sent in clear text: that is for
@@ -60,7 +66,7 @@ func ConnectTimeout(d time.Duration) Option { return func(o *options) { o.connec
 // Open proves that the server is there and takes the credentials. Its errors are one sentence that says what to do, and
 // never show a password.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
-	o := options{page: 512, patience: 30 * time.Second, connect: 10 * time.Second, idle: 5 * time.Second}
+	o := options{page: 512, patience: 30 * time.Second, connect: 10 * time.Second, idle: 5 * time.Second, now: time.Now}
 	for _, option := range opts {
 		option(&o)
 	}

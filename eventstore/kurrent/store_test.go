@@ -26,7 +26,13 @@ type front struct {
 
 func startFront(t testing.TB, opts ...kurrenttest.Option) *front {
 	t.Helper()
-	store, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "log.db"))
+	return startFrontOn(t, filepath.Join(t.TempDir(), "log.db"), opts...)
+}
+
+// startFrontOn is a server over the store in a file.
+func startFrontOn(t testing.TB, path string, opts ...kurrenttest.Option) *front {
+	t.Helper()
+	store, err := sqlite.Open(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,12 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/tap"
 )
 
 // authenticate finds out who calls. Bad credentials are refused at once; a caller without any is nobody, who may ask for
@@ -38,6 +40,20 @@ func (s *Server) authenticate(ctx context.Context) (somebody bool, err error) {
 		return false, unauthenticated()
 	}
 	return true, nil
+}
+
+// strangerTime is how long a call without good credentials may take. It is refused all the same, but what it sends is read
+// first, and somebody who sends nothing would stay for ever.
+const strangerTime = 5 * time.Second
+
+// admit looks at a call when its headers are there, before anything of it is read.
+func (s *Server) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	if somebody, err := s.authenticate(ctx); err == nil && somebody {
+		return ctx, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.options.strangers)
+	context.AfterFunc(ctx, cancel) // the call has ended
+	return bounded, nil
 }
 
 // same compares without telling by its time how much of the text was right.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"time"
 
 	"rolewise/eventstore"
 )
@@ -18,6 +19,7 @@ type options struct {
 	password     string
 	readOnly     bool
 	systemEvents int
+	strangers    time.Duration // how long the call of somebody unknown may take
 	strict       bool
 }
 

@@ -42,7 +42,7 @@ type Server struct {
 
 // Start serves a store until Close.
 func Start(ctx context.Context, store eventstore.Store, opts ...Option) (*Server, error) {
-	o := options{listen: "127.0.0.1:0", systemEvents: 5}
+	o := options{listen: "127.0.0.1:0", systemEvents: 5, strangers: strangerTime}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -71,11 +71,16 @@ func start(ctx context.Context, b *backend, o options, c *Cluster) (*Server, err
 	return s, nil
 }
 
+// mostCalls is how many calls one connection may have under way.
+const mostCalls = 1024
+
 // serve runs a new gRPC server on a listener.
 func (s *Server) serve(listener net.Listener) {
 	opts := []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 9500 * time.Millisecond, PermitWithoutStream: true}),
 		grpc.MaxRecvMsgSize(s.options.largest()),
+		grpc.MaxConcurrentStreams(mostCalls),
+		grpc.InTapHandle(s.admit),
 		grpc.WaitForHandlers(true), // so that the store can be closed after the front
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"rolewise/readmodels"
 )
 
@@ -29,3 +31,26 @@ func SilentCommit(ctx context.Context, s *Store, b readmodels.Batch) error {
 
 // Deafen ends the subscription, so that only commits of this process are heard of.
 func (s *Store) Deafen() error { return s.news.Close() }
+
+// SetTakeOver changes at what age the token of another's drop is taken over.
+func (s *Store) SetTakeOver(d time.Duration) { s.takeOver = d }
+
+// BeforeDropStep lets a function run before each step of this store's drops is sent.
+func (s *Store) BeforeDropStep(f func(step string)) { s.client.AddHook(stepHook(f)) }
+
+type stepHook func(step string)
+
+func (stepHook) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (stepHook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+func (h stepHook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, command goredis.Cmder) error {
+		if args := command.Args(); len(args) > 3 && args[0] == "evalsha" && args[1] == dropScript.Hash() {
+			h(args[3+args[2].(int)].(string))
+		}
+		return next(ctx, command)
+	}
+}

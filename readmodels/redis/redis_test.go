@@ -437,33 +437,3 @@ func TestOpenWithoutTheRightToAskForSettings(t *testing.T) {
 	s := open(t, strings.Replace(srv.URL, "redis://", "redis://app:secret@", 1))
 	commit(t, s, batch(storetest.NewScope(), 0, 1))
 }
-
-// TestDropCutOff cuts a drop off between its steps: nobody takes what is left for the whole, and the next drop ends it.
-func TestDropCutOff(t *testing.T) {
-	s, scope := open(t, server.URL), storetest.NewScope()
-	c := raw(t, server.URL)
-	key := readmodels.Key{Plan: "acme", Collection: "members", ID: "1"}
-	b := batch(scope, 0, 5)
-	b.Put[key], b.Checkpoint.StoreID, b.Checkpoint.Epoch = []byte("x"), "store", 2
-	commit(t, s, b)
-	if err := c.Do(t.Context(), "ACL", "SETUSER", "timid", "on", ">secret", "~*", "&*", "+@all", "-unlink").Err(); err != nil {
-		t.Fatal(err)
-	}
-	timid := open(t, strings.Replace(server.URL, "redis://", "redis://timid:secret@", 1))
-	if err := timid.Drop(t.Context(), scope); err == nil {
-		t.Fatal("dropped without the right to")
-	}
-	at, err := s.Checkpoint(t.Context(), scope)
-	if err != nil || at.Position != 0 || at.StoreID != "store" || at.Epoch != 2 {
-		t.Errorf("cut off, the scope stands at %+v, %v", at, err)
-	}
-	if err := s.Drop(t.Context(), scope); err != nil {
-		t.Fatal(err)
-	}
-	if at, err := s.Checkpoint(t.Context(), scope); err != nil || at != (readmodels.Checkpoint{}) {
-		t.Errorf("dropped, the scope stands at %+v, %v", at, err)
-	}
-	if values, err := s.Get(t.Context(), scope, key); err != nil || values[0] != nil {
-		t.Errorf("dropped, a document is left: %q, %v", values, err)
-	}
-}

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -229,38 +228,4 @@ func testLarge(t *testing.T, s *suite) {
 	s.commit(t, b)
 	equalTexts(t, "what is left", Lines(s.ctx, t, s.Store, s.scope), []string{
 		`doc "acme" "c0" "9999" 9999 ` + string(filler), `entry "acme" "names" "09999"`})
-}
-
-func testDrop(t *testing.T, s *suite) {
-	neighbour := *s
-	neighbour.scope.Partition++
-	for _, each := range []*suite{s, &neighbour} {
-		b := each.batch(0, 5)
-		b.Fence, b.Checkpoint.StoreID, b.Checkpoint.Epoch = 8, "store", 2
-		b.Put[alice], b.Put[coders] = []byte("a"), []byte("c")
-		b.Add = []readmodels.Entry{{Index: names, Value: "x"}, {Index: names, Value: "y"}}
-		each.commit(t, b)
-	}
-	for range 2 { // what is empty can be emptied
-		if err := s.Drop(s.ctx, s.scope); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "documents", s.get(t, alice, coders), []string{"<none>", "<none>"})
-		equalTexts(t, "entries", s.entries(t, names, readmodels.Range{}), []string{})
-		if at, err := s.Checkpoint(s.ctx, s.scope); err != nil || at != (readmodels.Checkpoint{}) {
-			t.Errorf("checkpoint %+v, %v", at, err)
-		}
-	}
-	equal(t, "documents of the neighbour", neighbour.get(t, alice, coders), []string{"a", "c"})
-	equal(t, "its position", neighbour.position(t), 5)
-
-	// An older lease stays fenced off.
-	b := s.batch(0, 1)
-	b.Fence = 7
-	var fenced *readmodels.FencedError
-	if err := s.Commit(s.ctx, b); !errors.As(err, &fenced) {
-		t.Errorf("an older lease got %v", err)
-	}
-	b.Fence = 9
-	s.commit(t, b)
 }

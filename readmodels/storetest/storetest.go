@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) readmodels.Store) {
 		{"Close ends waits and calls", testClose},
 		{"Dump is canonical", testDump},
 		{"Drop empties a scope", testDrop},
+		{"of racing drops one empties the scope", testDropRace},
 		{"any batches give what a plain model gives", testModel},
 	} {
 		t.Run(test.name, func(t *testing.T) {
