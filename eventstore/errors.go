@@ -39,3 +39,7 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // ErrClosed is returned by every call on a closed store.
 var ErrClosed = errors.New("event store is closed")
+
+// ErrRestored says that the log is not the one any more that this store began with: it was restored from a backup while
+// it was open. What was read from it may be gone, so the process has to be started again.
+var ErrRestored = errors.New("the log was restored from a backup: start the process again")

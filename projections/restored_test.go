@@ -2,6 +2,10 @@ package projections_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
 	"slices"
 	"testing"
 
@@ -24,6 +28,36 @@ func (s *late) Drop(ctx context.Context, scope readmodels.Scope, built readmodel
 		before()
 	}
 	return s.Store.Drop(ctx, scope, built)
+}
+
+// replaced is a log that is found to have been restored once its history was read.
+type replaced struct{ eventstore.Store }
+
+func (r replaced) Follow(ctx context.Context, after eventstore.Position, f eventstore.Filter) iter.Seq2[eventstore.Page, error] {
+	return func(yield func(eventstore.Page, error) bool) {
+		for page, err := range r.Store.Follow(ctx, after, f) {
+			if !yield(page, err) || err != nil {
+				return
+			}
+			if page.Live {
+				yield(eventstore.Page{}, fmt.Errorf("follow: %w", eventstore.ErrRestored))
+				return
+			}
+		}
+	}
+}
+
+// TestRunEndsWhenTheLogWasRestored ends a process whose log is not the one any more that it began with.
+func TestRunEndsWhenTheLogWasRestored(t *testing.T) {
+	w := newWorld(t, memory.New())
+	w.plan("acme")
+	r, err := projections.NewRunner(t.Context(), replaced{w.log}, w.models, slog.New(slog.DiscardHandler), projections.All()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Run(t.Context()); !errors.Is(err, eventstore.ErrRestored) {
+		t.Errorf("run ended with %v", err)
+	}
 }
 
 // TestRestored starts two processes after the log was restored from a backup. The second has seen the read model of the

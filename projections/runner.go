@@ -20,7 +20,8 @@ import (
 type Runner struct {
 	router *message.Router
 	mu     sync.Mutex
-	faults map[string]error // by projection: what it stands still at
+	faults map[string]error        // by projection: what it stands still at
+	stop   context.CancelCauseFunc // of Run, while it runs
 	guards []func(context.Context)
 }
 
@@ -68,14 +69,22 @@ func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.S
 	return r, nil
 }
 
-// Run runs until the context ends, and returns when no page is in hand any more.
+// Run runs until the context ends, or the log is no longer the one that it began with, and returns when no page is in
+// hand any more.
 func (r *Runner) Run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
+	r.mu.Lock()
+	r.stop = stop
+	r.mu.Unlock()
 	var guarding sync.WaitGroup
 	guarding.Go(func() { r.guard(ctx) })
 	defer guarding.Wait()
-	defer stop()
-	if err := r.router.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	defer stop(nil)
+	err := r.router.Run(ctx)
+	if cause := context.Cause(ctx); errors.Is(cause, eventstore.ErrRestored) {
+		return cause
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run projections: %w", err)
 	}
 	return nil
@@ -118,6 +127,9 @@ func (r *Runner) note(name string, err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		delete(r.faults, name)
 		return false
+	}
+	if errors.Is(err, eventstore.ErrRestored) {
+		r.stop(err)
 	}
 	before := r.faults[name]
 	r.faults[name] = err

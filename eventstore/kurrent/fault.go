@@ -39,7 +39,7 @@ func classify(err error) fault {
 		return passing
 	case errors.Is(err, errAbandoned), errors.Is(err, errSilence), errors.Is(err, errClient):
 		return broken
-	case errors.Is(err, errNoPosition), errors.Is(err, ErrRestored), errors.Is(err, errForeign):
+	case errors.Is(err, errNoPosition), errors.Is(err, eventstore.ErrRestored), errors.Is(err, errForeign):
 		return final
 	case errors.As(err, &known):
 		switch known.Code() {

@@ -27,7 +27,7 @@ const searchWindow = 512
 // Follow implements eventstore.Store. It reads history page by page from $all, then holds one subscription, and goes on
 // where it was over as many connections as it takes. Events of the system and of others, and the identity of the log,
 // are passed over and move Through. A position beyond the end of the log is refused: it belongs to another log. When the log
-// was restored since this store began, it ends with ErrRestored.
+// was restored since this store began, it ends with eventstore.ErrRestored.
 func (s *Store) Follow(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Page, error] {
 	return func(yield func(eventstore.Page, error) bool) {
 		if err := s.usable(ctx); err != nil {
@@ -90,7 +90,7 @@ func (p *pump) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil, errors.Is(err, eventstore.ErrClosed):
 			return
-		case errors.As(err, &invalid), errors.Is(err, ErrRestored):
+		case errors.As(err, &invalid), errors.Is(err, eventstore.ErrRestored):
 			p.feed.end(err)
 			return
 		case classify(err) == final && !isUnreachable(err):
@@ -174,7 +174,7 @@ func (p *pump) recognise(ctx context.Context, client *esdb.Client) error {
 		p.name = n
 		return nil
 	}
-	return ErrRestored
+	return eventstore.ErrRestored
 }
 
 // restored tells whether an event says that the log was restored after this follower began. Those of earlier restores
@@ -228,7 +228,7 @@ func (p *pump) event(ctx context.Context, e *esdb.ResolvedEvent) (wanted bool, e
 		return false, p.feed.arrive(ctx, at, nil)
 	}
 	if p.restored(original) {
-		return false, ErrRestored
+		return false, eventstore.ErrRestored
 	}
 	stream, passes := p.feed.passes(original.StreamID, original.EventType)
 	if !passes {

@@ -26,10 +26,6 @@ const (
 	typeRestored = "LogRestored"
 )
 
-// ErrRestored says that the log is not the one any more that this store began with. What was read from it may be gone, so
-// every further Follow fails with it too.
-var ErrRestored = errors.New("the log was restored from a backup: start the process again")
-
 // errReadOnly refuses what would write to a log that was opened with ReadOnly.
 var errReadOnly = &eventstore.InvalidError{What: "writing", Why: "is not possible: the log was opened for reading only"}
 
@@ -141,7 +137,7 @@ func (s *Store) identify(ctx context.Context) (name, error) {
 	for {
 		n, err := patiently(ctx, s, func(ctx context.Context, client *esdb.Client) (name, error) { return i.name.read(ctx, client) })
 		switch {
-		case errors.Is(err, ErrRestored), errors.Is(err, errForeign):
+		case errors.Is(err, eventstore.ErrRestored), errors.Is(err, errForeign):
 			return name{}, err
 		case err != nil:
 			return name{}, s.failure(ctx, err)
@@ -179,7 +175,7 @@ func (n name) read(ctx context.Context, client *esdb.Client) (name, error) {
 		case len(events) == 0:
 			return name{}, errShort
 		case events[0].ID != n.event:
-			return name{}, ErrRestored
+			return name{}, eventstore.ErrRestored
 		}
 		events = events[1:]
 	}

@@ -83,7 +83,7 @@ func endsRestored(t *testing.T, next func() (eventstore.Page, error, bool)) {
 	for {
 		page, err, more := next()
 		switch {
-		case errors.Is(err, kurrent.ErrRestored):
+		case errors.Is(err, eventstore.ErrRestored):
 			return
 		case err != nil || !more:
 			t.Fatalf("ended with %v", err)
@@ -131,7 +131,7 @@ func TestFollowEndsAtARestore(t *testing.T) {
 		must(t, other, stream("y"), eventstore.NoStream, event("A"))
 		endsRestored(t, next)
 		for _, err := range s.Follow(bounded(t), 0, eventstore.Filter{}) { // as those do who try again
-			if !errors.Is(err, kurrent.ErrRestored) {
+			if !errors.Is(err, eventstore.ErrRestored) {
 				t.Errorf("the next one: %v", err)
 			}
 			break
@@ -187,7 +187,7 @@ func TestInfoAfterAnotherRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore(t, f, copied)
-	if info, err := s.Info(bounded(t)); !errors.Is(err, kurrent.ErrRestored) {
+	if info, err := s.Info(bounded(t)); !errors.Is(err, eventstore.ErrRestored) {
 		t.Errorf("got %+v, %v", info, err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Run copies a log, history first, then as it grows, until the context ends or the copy fails. A source that cannot
-// be reached is waited for. What it returns is the context's error, or why the copy takes no more.
+// be reached is waited for. What it returns is the context's error, eventstore.ErrRestored, or why the copy takes no more.
 func Run(ctx context.Context, source eventstore.Store, to *sqlite.Replica, logger *slog.Logger) error {
 	wait := backoff{}
 	for {
@@ -25,7 +25,7 @@ func Run(ctx context.Context, source eventstore.Store, to *sqlite.Replica, logge
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.As(err, &failed):
+		case errors.As(err, &failed), errors.Is(err, eventstore.ErrRestored):
 			return err
 		}
 		logger.Warn("the copy of the log waits for its source", "error", err, "through", to.Through())
