@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 			}), storetest.Streams(streams))
 		}
 	}
-	t.Run("as configured by default", contract(100_000))
+	t.Run("as configured by default", contract(defaultStreams))
 	t.Run("nothing from memory", contract(10_000, func(o *options) { o.recent = 0 }))
 	t.Run("indexes at once", contract(10_000, indexAfter(1), func(o *options) { o.recent = 0 }))
 	t.Run("indexes after a few events", contract(10_000, indexAfter(7), func(o *options) { o.recent = 0 }))
