@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"database/sql/driver"
+
 	"rolewise/eventstore"
 	"rolewise/eventstore/chain"
 )
@@ -144,20 +146,21 @@ func (w *writer) stream(id eventstore.StreamID) (streamHead, error) {
 		return head, nil
 	}
 	head := streamHead{revision: eventstore.NoStream}
-	number, found, err := one(w.db, "SELECT id FROM streams WHERE name = ?", id.String())
-	if err != nil || !found {
+	var indexed driver.Value
+	err := w.db.query(`SELECT s.id, (SELECT max(revision) FROM by_stream WHERE stream = s.id) FROM streams s WHERE s.name = ?`, func(r row) error {
+		head.number, indexed = r.int(0), r[1]
+		return nil
+	}, id.String())
+	if err != nil || head.number == 0 {
 		return head, err
 	}
-	head.number = number
-	if last, ok := w.backlog.last(number); ok {
-		head.revision = eventstore.Revision(last.revision)
-	} else if last, found, err := one(w.db, "SELECT max(revision) FROM by_stream WHERE stream = ?", number); err != nil {
-		return head, err
-	} else if found {
-		head.revision = eventstore.Revision(last)
-	} else {
-		return head, errDangling
+	last, ok := w.backlog.last(head.number)
+	if !ok {
+		if last.revision, ok = indexed.(int64); !ok {
+			return head, errDangling
+		}
 	}
+	head.revision = eventstore.Revision(last.revision)
 	w.streams.put(id, head)
 	return head, nil
 }
