@@ -11,9 +11,17 @@ import (
 
 // refuseUnknown makes every command refuse arguments, which none takes, so that those that only hold others refuse a
 // command that they do not know; by itself such a command shows its help. What is said of wrong flags never shows an
-// address, in which a password may stand.
-func refuseUnknown(root *cobra.Command) {
+// address, in which a password may stand. The function returned says, after the run, which unknown command help was
+// asked for.
+func refuseUnknown(root *cobra.Command) (helpless func() error) {
 	root.InitDefaultCompletionCmd()
+	var unknown error
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if unknown = noArgs(cmd, cmd.Flags().Args()); unknown == nil {
+			help(cmd, args)
+		}
+	})
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if cmd.HasSubCommands() { // the flag may be right for what was meant
 			if unknown := noArgs(cmd, cmd.Flags().Args()); unknown != nil {
@@ -36,6 +44,7 @@ func refuseUnknown(root *cobra.Command) {
 		}
 	}
 	walk(root)
+	return func() error { return unknown }
 }
 
 // risky are messages of the flag parser that quote more than the name of a flag.

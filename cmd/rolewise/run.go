@@ -22,8 +22,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(devCommand(), serveCommand(), importCommand(), auditCommand(), backupCommand(), restoreCommand(), openapiCommand(), eventstoreCommand(), healthcheckCommand(), versionCommand())
-	refuseUnknown(root)
-	if err := root.ExecuteContext(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	helpless := refuseUnknown(root)
+	if err := errors.Join(root.ExecuteContext(ctx), helpless()); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "rolewise:", oneLine(err))
 		return 1
 	}

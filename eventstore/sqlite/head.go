@@ -226,7 +226,7 @@ func settle(c connection, path string, info eventstore.Info, file *headFile, hea
 	if err != nil {
 		return file, head, err
 	}
-	_, waiting, err := one(c, "SELECT 1 FROM meta WHERE key = 'pending'")
+	_, waiting, err := one(c, "SELECT 1 FROM meta WHERE key = '"+pending+"'")
 	if err != nil {
 		return file, head, err
 	}
@@ -239,13 +239,10 @@ func settle(c connection, path string, info eventstore.Info, file *headFile, hea
 			return file, head, err
 		}
 		made, err := createHead(path, fresh)
-		if err == nil && file != nil {
-			err = file.close()
+		if err != nil {
+			return file, head, err
 		}
-		if err == nil {
-			err = c.exec("DELETE FROM meta WHERE key = 'pending'")
-		}
-		return made, fresh, err
+		return made, fresh, errors.Join(file.close(), written(c))
 	}
 	if err := prove(c, info, head, eventstore.Position(last)); err != nil {
 		return file, head, err
@@ -257,8 +254,14 @@ func settle(c connection, path string, info eventstore.Info, file *headFile, hea
 	if reached != head {
 		reached.Time = time.Now()
 	}
-	return file, reached, file.write(reached)
+	if err := file.write(reached); err != nil || !waiting {
+		return file, reached, err
+	}
+	return file, reached, written(c) // whoever made the head died before it could say so
 }
+
+// written notes that a log has its head: from now on it is not opened without.
+func written(c connection) error { return c.exec("DELETE FROM meta WHERE key = '" + pending + "'") }
 
 // pending is the key in meta that stands for a head which is still to be written.
 const pending = "pending"

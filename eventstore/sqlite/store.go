@@ -3,9 +3,7 @@ package sqlite
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -103,7 +101,7 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	if err := createPrivate(s.path); err != nil {
 		return errors.Join(err, file.close())
 	}
-	if file != nil || isOurs(s.path) {
+	if file != nil { // else nothing was acknowledged, or it is the database of another program, which may be running
 		if err := rewriteLog(s.path); err != nil {
 			return errors.Join(err, file.close())
 		}
@@ -183,19 +181,6 @@ func createPrivate(path string) error {
 		return nil
 	}
 	return f.Close()
-}
-
-// isOurs tells by its header whether a file is the database of an event store, without any change to it: it may be that
-// of another program, which is running.
-func isOurs(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	header := make([]byte, 72)
-	_, err = io.ReadFull(f, header)
-	return err == nil && binary.BigEndian.Uint32(header[68:]) == applicationID
 }
 
 // resolve makes a path absolute and follows links, so that one file has one lock.
