@@ -1,8 +1,6 @@
 package sqlite
 
 import (
-	"database/sql/driver"
-
 	"rolewise/eventstore"
 	"rolewise/eventstore/chain"
 )
@@ -23,7 +21,7 @@ func (w *writer) append(r *request) (result, error) {
 	if r.copy != nil {
 		return w.copyPage(r.copy)
 	}
-	stream, err := w.stream(r.stream)
+	stream, err := w.stream(r.stream, r.found)
 	if err != nil {
 		return result{}, err
 	}
@@ -138,31 +136,6 @@ func own(r *request) []eventstore.Event {
 		events[i] = eventstore.Event{ID: e.ID, Type: e.Type, Data: keep(e.Data), Metadata: keep(e.Metadata)}
 	}
 	return events
-}
-
-// stream returns the number and the last revision of a stream, as this transaction sees it.
-func (w *writer) stream(id eventstore.StreamID) (streamHead, error) {
-	if head, ok := w.streams.get(id); ok {
-		return head, nil
-	}
-	head := streamHead{revision: eventstore.NoStream}
-	var indexed driver.Value
-	err := w.db.query(`SELECT s.id, (SELECT max(revision) FROM by_stream WHERE stream = s.id) FROM streams s WHERE s.name = ?`, func(r row) error {
-		head.number, indexed = r.int(0), r[1]
-		return nil
-	}, id.String())
-	if err != nil || head.number == 0 {
-		return head, err
-	}
-	last, ok := w.backlog.last(head.number)
-	if !ok {
-		if last.revision, ok = indexed.(int64); !ok {
-			return head, errDangling
-		}
-	}
-	head.revision = eventstore.Revision(last.revision)
-	w.streams.put(id, head)
-	return head, nil
 }
 
 // plan returns the number and the end of a plan, and gives a new plan its number.

@@ -15,7 +15,7 @@ import (
 // Until then memory knows where the events of a stream are; a restart reads them again (docs/adr/0007).
 
 // runLength is after how many events a run is sorted and written into the indexes.
-const runLength = 16_384
+const runLength = 32_768
 
 // indexed is what the indexes say of an event.
 type indexed struct{ stream, revision, plan, sequence, position int64 }

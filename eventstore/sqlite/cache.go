@@ -8,6 +8,7 @@ type cache[K comparable, V any] struct {
 	mu         sync.Mutex
 	most       int // of each half
 	young, old map[K]V
+	turn       int // how often something was forgotten
 }
 
 func newCache[K comparable, V any](most int) *cache[K, V] {
@@ -36,6 +37,7 @@ func (c *cache[K, V]) put(key K, value V) {
 func (c *cache[K, V]) keep(key K, value V) {
 	if len(c.young) >= c.most {
 		c.old, c.young = c.young, make(map[K]V, c.most)
+		c.turn++
 	}
 	c.young[key] = value
 }
@@ -44,4 +46,12 @@ func (c *cache[K, V]) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.young, c.old = map[K]V{}, map[K]V{}
+	c.turn++
+}
+
+// turns changes whenever something may have been forgotten.
+func (c *cache[K, V]) turns() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.turn
 }

@@ -157,7 +157,7 @@ func (w *writer) copyPage(page *eventstore.Page) (result, error) {
 	}
 	for i := range events {
 		e := &events[i]
-		stream, err := w.stream(e.Stream)
+		stream, err := w.stream(e.Stream, nil)
 		if err != nil {
 			return result{}, err
 		}
@@ -189,7 +189,7 @@ func (w *writer) follows(events []eventstore.Recorded) (refusal, err error) {
 	for i := range events {
 		e := &events[i]
 		if _, known := next[e.Stream]; !known {
-			head, err := w.stream(e.Stream)
+			head, err := w.stream(e.Stream, nil)
 			if err != nil {
 				return nil, err
 			}

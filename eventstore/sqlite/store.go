@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"rolewise/eventstore"
@@ -16,8 +17,9 @@ import (
 // The bytes of events that Read and Follow yield may be shared with other readers: they must not be changed.
 type Store struct {
 	logReader
-	lock   *os.File
-	writer *writer
+	lock    *os.File
+	writer  *writer
+	lookers *pool // for callers of Append, so that readers keep none waiting
 
 	enqueue sync.RWMutex   // held for reading while a request is on its way into the writer's channel
 	ending  bool           // under enqueue
@@ -151,6 +153,7 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 	s.writer.index.length = o.run
 	s.heads = s.writer.streams
 	s.pool = newPool(s.path, o.readers, s.closed)
+	s.lookers = newPool(s.path, runtime.GOMAXPROCS(0), s.closed)
 	checkpointing := make(chan struct{})
 	go func() {
 		defer close(checkpointing)
@@ -213,6 +216,7 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamID, expected
 		return 0, err
 	}
 	r := &request{stream: stream, expected: expected, events: events, size: size, done: make(chan result, 1)}
+	r.found = s.look(ctx, stream)
 	if err := s.hand(ctx, r); err != nil {
 		return 0, err
 	}
@@ -247,7 +251,7 @@ func (s *Store) Close() error {
 	close(s.writer.requests)
 	close(s.closed)
 	s.enqueue.Unlock()
-	readers := s.pool.close() // before the writer's connection, so that the last one tidies up the write-ahead log
+	readers := errors.Join(s.pool.close(), s.lookers.close()) // before the writer's connection, so that the last one tidies up the write-ahead log
 	s.done.Wait()
 	return errors.Join(readers, s.release, s.lock.Close())
 }

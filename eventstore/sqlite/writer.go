@@ -31,6 +31,7 @@ type request struct {
 	events   []eventstore.Event
 	size     int
 	copy     *eventstore.Page // to be copied, instead of events to be appended
+	found    *found           // nil: nobody has looked
 	done     chan result      // with room for the result
 }
 
