@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +145,30 @@ func TestTampering(t *testing.T) {
 			t.Error("the store opened")
 		}
 	})
+}
+
+// TestNamesBothWays changes the name of a stream in one of the two places where it stands, its order being kept.
+func TestNamesBothWays(t *testing.T) {
+	path := manyPlans(t)
+	execute(t, path, "PRAGMA wal_checkpoint(TRUNCATE)")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := regexp.MustCompile(`role-plan-1\.16\b`).FindAllIndex(whole, -1)
+	if len(places) != 2 {
+		t.Fatalf("the name stands at %v", places)
+	}
+	for _, place := range places {
+		changed := slices.Clone(whole)
+		changed[place[1]-1] = '7'
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify(t.Context(), path, nil); err == nil || !strings.Contains(err.Error(), "restore a backup") {
+			t.Errorf("changed at %d: %v", place[0], err)
+		}
+	}
 }
 
 // relink computes all links anew, as one would who wants to hide a change.
