@@ -97,8 +97,11 @@ func (f *feed) arrive(ctx context.Context, at eventstore.Position, e *eventstore
 		f.bytes += len(e.Data) + len(e.Metadata)
 	}
 	f.head = max(f.head, at)
+	due := f.due()
 	f.mu.Unlock()
-	signal(f.arrived)
+	if due {
+		signal(f.arrived)
+	}
 	return nil
 }
 
@@ -126,20 +129,26 @@ func (f *feed) end(err error) {
 	signal(f.arrived)
 }
 
-// take returns a page when one is due: a full one, one that reaches the end of the log, one that has passed over much, or
+// due tells whether there is a page: a full one, one that reaches the end of the log, one that has passed over much, or
 // what there is when more does not fit into memory.
+func (f *feed) due() bool {
+	switch {
+	case !f.known:
+		return false
+	case len(f.events) >= f.most, f.bytes >= feedBytes:
+		return true
+	case f.through == f.head:
+		return f.through > f.after || !f.live
+	}
+	return f.scanned >= feedScan && f.through > f.after
+}
+
+// take returns a page when one is due.
 func (f *feed) take() (page eventstore.Page, due bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	reached := f.known && f.through == f.head
-	switch {
-	case f.known && (len(f.events) >= f.most || f.bytes >= feedBytes):
-	case reached && (f.through > f.after || !f.live):
-	case f.known && f.scanned >= feedScan && f.through > f.after:
-	case f.ended != nil:
+	if !f.due() {
 		return eventstore.Page{}, false, f.ended
-	default:
-		return eventstore.Page{}, false, nil
 	}
 	n := min(len(f.events), f.most)
 	page = eventstore.Page{Events: f.events[:n:n], After: f.after, Through: f.through, Head: f.head}

@@ -1,9 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -130,19 +131,47 @@ func rewriteLog(path string) error {
 	if err != nil {
 		return err
 	}
+	end, err := logEnd(f)
 	buffer := make([]byte, 1<<20)
-	for at := int64(0); err == nil; {
-		var n int
-		n, err = f.ReadAt(buffer, at)
-		if n > 0 {
-			if _, failure := f.WriteAt(buffer[:n], at); failure != nil {
-				err = failure
-			}
+	for at := int64(0); err == nil && at < end; at += int64(len(buffer)) {
+		buffer = buffer[:min(int64(len(buffer)), end-at)]
+		if _, err = f.ReadAt(buffer, at); err == nil {
+			_, err = f.WriteAt(buffer, at)
 		}
-		at += int64(n)
 	}
-	if errors.Is(err, io.EOF) {
+	if err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// The head of a write-ahead log and of each of its frames, in bytes (https://sqlite.org/fileformat2.html#walformat).
+const (
+	logHead   = 32
+	frameHead = 24
+)
+
+// logEnd returns where the frames end that SQLite may read again: those with the salt of the log's head. What stands
+// behind them is left of an earlier round, which may have been much longer.
+func logEnd(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil || info.Size() < logHead {
+		return 0, err
+	}
+	head, frame := make([]byte, logHead), make([]byte, frameHead)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return 0, err
+	}
+	page := int64(binary.BigEndian.Uint32(head[8:]))
+	end := int64(logHead)
+	for page >= 512 && end+frameHead+page <= info.Size() {
+		if _, err := f.ReadAt(frame, end); err != nil {
+			return 0, err
+		}
+		if !bytes.Equal(frame[8:16], head[16:24]) {
+			break
+		}
+		end += frameHead + page
+	}
+	return end, nil
 }
