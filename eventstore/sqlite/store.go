@@ -23,8 +23,9 @@ type Store struct {
 
 	enqueue sync.RWMutex   // held for reading while a request is on its way into the writer's channel
 	ending  bool           // under enqueue
-	done    sync.WaitGroup // writer and checkpointer
-	release error          // of the close of the writer's connection
+	once    sync.Once      // of the closing
+	done    sync.WaitGroup // writer, acknowledger and checkpointer
+	release func() error   // closes what these worked with
 }
 
 var _ eventstore.Store = (*Store)(nil)
@@ -170,8 +171,8 @@ func (s *Store) open(ctx context.Context, path string, o options) (err error) {
 		<-acknowledging
 		close(moves.stopped)
 		<-checkpointing
-		s.release = errors.Join(db.close(), file.close())
 	})
+	s.release = func() error { return errors.Join(db.close(), file.close()) }
 	return nil
 }
 
@@ -240,18 +241,17 @@ func (s *Store) hand(ctx context.Context, r *request) error {
 }
 
 // Close implements eventstore.Store: appends under way get their results, followers and readers end with ErrClosed.
-func (s *Store) Close() error {
-	s.enqueue.Lock()
-	if s.ending {
+func (s *Store) Close() (err error) {
+	s.once.Do(func() {
+		s.enqueue.Lock()
+		s.ending = true
+		close(s.writer.requests)
+		close(s.closed)
 		s.enqueue.Unlock()
+		err = errors.Join(s.pool.close(), s.lookers.close())
 		s.done.Wait()
-		return nil
-	}
-	s.ending = true
-	close(s.writer.requests)
-	close(s.closed)
-	s.enqueue.Unlock()
-	readers := errors.Join(s.pool.close(), s.lookers.close()) // before the writer's connection, so that the last one tidies up the write-ahead log
-	s.done.Wait()
-	return errors.Join(readers, s.release, s.lock.Close())
+		// The writer's connection goes when no other is left, so that it tidies up the write-ahead log.
+		err = errors.Join(err, s.release(), s.lock.Close())
+	})
+	return err
 }
