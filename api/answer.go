@@ -49,8 +49,9 @@ func listed[T any](c *call, page readmodels.List[T]) List[T] {
 	return list
 }
 
-// freshness tells how new an answer is. Its lag is the age of the oldest event that is not in it.
-func (s *server) freshness(ctx context.Context, at readmodels.Checkpoint, head eventstore.Position) (Freshness, error) {
+// freshness tells how new an answer is. Its lag is the age of the plan's oldest event that is not in it; a plan without
+// a name stands for all.
+func (s *server) freshness(ctx context.Context, plan string, at readmodels.Checkpoint, head eventstore.Position) (Freshness, error) {
 	f := Freshness{Position: at.Position.String()}
 	if !at.Time.IsZero() {
 		asOf := at.Time.UTC()
@@ -59,9 +60,12 @@ func (s *server) freshness(ctx context.Context, at readmodels.Checkpoint, head e
 	if at.Position >= head {
 		return f, nil
 	}
-	for page, err := range s.Events.Follow(ctx, at.Position, eventstore.Filter{PageSize: 1}) {
+	for page, err := range s.Events.Follow(ctx, at.Position, eventstore.Filter{Plan: plan, PageSize: 1}) {
 		if err != nil {
 			return f, fmt.Errorf("read the oldest event that is missing: %w", err)
+		}
+		if len(page.Events) == 0 && !page.Live {
+			continue
 		}
 		if len(page.Events) == 0 {
 			break
@@ -86,7 +90,7 @@ func (s *server) reply(c *call, a answer) error {
 	if a.log {
 		c.head = a.at.Position
 	}
-	fresh, err := s.freshness(c.ctx, a.at, c.head)
+	fresh, err := s.freshness(c.ctx, string(c.plan), a.at, c.head)
 	if err != nil {
 		return err
 	}

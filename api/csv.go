@@ -49,7 +49,7 @@ func (s *server) stream(c *call, open func(*call) (*sheet, error)) error {
 	if err != nil {
 		return c.notYet(err)
 	}
-	fresh, err := s.freshness(c.ctx, at, c.head)
+	fresh, err := s.freshness(c.ctx, string(c.plan), at, c.head)
 	if err != nil {
 		return err
 	}

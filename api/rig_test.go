@@ -82,7 +82,7 @@ func newRig(t testing.TB, projected bool, change ...func(*Deps)) *rig {
 		t.Fatal(err)
 	}
 	deps := Deps{
-		Commands: handler, Queries: readmodels.NewQueries(r.models), Events: store, OperatorKey: operatorKey, Now: r.clock.Now,
+		Commands: handler, Queries: readmodels.NewQueries(r.models, 1), Events: store, OperatorKey: operatorKey, Now: r.clock.Now,
 		Logger: slog.New(slog.NewJSONHandler(r.log, nil)), MinPositionWait: time.Minute,
 		About: About{Version: "1.2.3", Attributions: []Attribution{{Source: "O*NET", Text: "thanks", License: "CC BY 4.0", URL: "https://www.onetcenter.org"}}},
 	}
@@ -102,7 +102,7 @@ func newRig(t testing.TB, projected bool, change ...func(*Deps)) *rig {
 		}
 	})
 	if projected {
-		runner, err := projections.NewRunner(ctx, store, r.models, slog.New(slog.DiscardHandler), projections.All()...)
+		runner, err := projections.NewRunner(ctx, projections.Setup{Events: store, Models: r.models, Partitions: 1, Log: slog.New(slog.DiscardHandler)}, projections.All()...)
 		if err != nil {
 			t.Fatal(err)
 		}

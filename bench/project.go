@@ -132,7 +132,7 @@ const patience = 2 * time.Minute
 func (p *projecting) catchUp(ctx context.Context, models readmodels.Store, head eventstore.Position, all []*projections.Projection) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	runner, err := projections.NewRunner(ctx, p.log, models, slog.New(slog.NewTextHandler(io.Discard, nil)), all...)
+	runner, err := projections.NewRunner(ctx, projections.Setup{Events: p.log, Models: models, Partitions: 1, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}, all...)
 	if err != nil {
 		return err
 	}

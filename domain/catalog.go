@@ -24,12 +24,17 @@ type EventType struct {
 
 // Type declares an event type. Each upcast adds a schema version: the first leads from 1 to 2.
 func Type[E any](name string, upcasts ...Upcast) EventType {
+	plain := plainFormOf(reflect.TypeFor[E]())
 	return EventType{
 		Name:   name,
 		Schema: len(upcasts) + 1,
 		goType: reflect.TypeFor[E](),
 		decode: func(data []byte) (any, error) {
 			var event E
+			if plain.fill(reflect.ValueOf(&event).Elem(), data) {
+				return event, nil
+			}
+			event = *new(E)
 			err := json.Unmarshal(data, &event)
 			return event, err
 		},

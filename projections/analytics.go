@@ -1,6 +1,8 @@
 package projections
 
 import (
+	"slices"
+
 	"rolewise/domain/roleiq"
 	"rolewise/domain/skill"
 	"rolewise/readmodels"
@@ -24,32 +26,31 @@ func analytics() *Projection {
 }
 
 // watchAnalytics moves a member's contributions from what they were to what they become.
-func watchAnalytics(f *Fold, plan, id string, m *readmodels.MemberState, roles []string) (func(map[string]readmodels.Visit) error, error) {
-	before := make([]readmodels.Tally, len(roles))
-	for i, role := range roles {
-		tally, err := contribution(f, plan, m, role)
-		if err != nil {
+func watchAnalytics(f *Fold, c change, m *readmodels.MemberState) (func() error, error) {
+	before := make([]contribution, len(c.roles))
+	for i, role := range c.roles {
+		var err error
+		if before[i], err = contributionOf(f, c, m, role); err != nil {
 			return nil, err
 		}
-		before[i] = tally
 	}
-	summary := summarise(m)
-	return func(map[string]readmodels.Visit) error {
-		for i, role := range roles {
-			after, err := contribution(f, plan, m, role)
+	overall := summarise(m)
+	return func() error {
+		for i, role := range c.roles {
+			after, err := contributionOf(f, c, m, role)
 			if err != nil {
 				return err
 			}
-			if err := moveTally(f, plan, role, before[i], after); err != nil {
+			if err := moveTally(f, c.plan, role, before[i], after); err != nil {
 				return err
 			}
 		}
-		if now := summarise(m); now != summary {
-			totals, err := readmodels.PlanTallies.Edit(f.ctx, f.tx, plan, "plan")
+		if now := summarise(m); now != overall {
+			totals, err := readmodels.PlanTallies.Edit(f.ctx, f.tx, c.plan, "plan")
 			if err != nil {
 				return err
 			}
-			totals.Tally.Add(summary.tally(), -1)
+			totals.Tally.Add(overall.tally(), -1)
 			totals.Tally.Add(now.tally(), 1)
 		}
 		return nil
@@ -57,57 +58,128 @@ func watchAnalytics(f *Fold, plan, id string, m *readmodels.MemberState, roles [
 }
 
 // contribution is what one member adds to the tally of a role.
-func contribution(f *Fold, plan string, m *readmodels.MemberState, role string) (readmodels.Tally, error) {
-	s := m.Standings[role]
-	if s == nil || s.State == "" {
-		return readmodels.Tally{}, nil
-	}
-	t := countStanding(s)
-	t.Holders = 1
-	state, from, err := roleIn(f, plan, role)
-	if err != nil || state == nil {
-		return t, err
-	}
-	version, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, state.Version))
-	if err != nil || version == nil {
-		return t, err
-	}
-	t.Skills = map[string]*readmodels.SkillTally{}
-	for _, k := range version.Skills {
-		if counts := readmodels.Counts(m.Results[k.Skill]); counts != nil {
-			t.Skills[k.Skill] = countResult(counts, k.Goals)
-		}
-	}
-	return t, nil
+type contribution struct {
+	counts  counts
+	version *roleView     // in force; nil where the member adds nothing by skills
+	skills  []skillCounts // in the version's order
 }
 
-func countStanding(s *readmodels.Standing) readmodels.Tally {
-	t := readmodels.Tally{
-		Assigned: one(len(s.Paths) > 0), Engaged: one(s.Selected != ""), Started: one(s.Done >= 1),
-		InProgress: one(s.State == string(roleiq.InProgress)), Pending: one(s.State == string(roleiq.Pending)), Completed: one(s.State == completed),
+// counts says in which ways a member counts in a tally, at most once each.
+type counts uint16
+
+const (
+	holder counts = 1 << iota
+	assigned
+	engaged
+	started
+	inProgress
+	pending
+	complete
+	beginner
+	entry
+	mid
+	senior
+)
+
+func (c counts) tally() readmodels.Tally {
+	return readmodels.Tally{
+		Holders: c.one(holder), Assigned: c.one(assigned), Engaged: c.one(engaged), Started: c.one(started),
+		InProgress: c.one(inProgress), Pending: c.one(pending), Completed: c.one(complete),
+		Levels: readmodels.LevelCount{Beginner: c.one(beginner), Entry: c.one(entry), Mid: c.one(mid), Senior: c.one(senior)},
+	}
+}
+
+func (c counts) one(way counts) int { return one(c&way != 0) }
+
+// skillCounts is how a member counts in a skill: 0 where not measured, else the rank of the level with marks.
+type skillCounts uint8
+
+const (
+	rankOf   skillCounts = 7
+	measured skillCounts = 8
+	meets    skillCounts = 16 // the first of three goals; the others follow
+)
+
+func (c skillCounts) tally() readmodels.SkillTally {
+	t := readmodels.SkillTally{Measured: one(c&measured != 0)}
+	if rank := c & rankOf; rank > 0 {
+		t.Levels[rank-1] = 1
+	}
+	for i := range t.Meets {
+		t.Meets[i] = one(c&(meets<<i) != 0)
+	}
+	return t
+}
+
+// contributionOf leaves out what the change does not concern: skills other than the one it is about.
+func contributionOf(f *Fold, c change, m *readmodels.MemberState, role string) (contribution, error) {
+	s := m.In(role)
+	if s == nil || s.State == "" {
+		return contribution{}, nil
+	}
+	view, err := viewOf(f, c.plan, role, 0)
+	if err != nil || !view.known {
+		return contribution{counts: countStanding(s)}, err
+	}
+	all := contribution{counts: countStanding(s), version: view, skills: make([]skillCounts, len(view.skills))}
+	if c.skill != "" {
+		if i := view.has(c.skill); i >= 0 {
+			all.skills[i] = countResult(m.Of(c.skill).Counts(), view.skills[i].Goals)
+		}
+		return all, nil
+	}
+	for i, k := range view.skills {
+		all.skills[i] = countResult(m.Of(k.Skill).Counts(), k.Goals)
+	}
+	return all, nil
+}
+
+func countStanding(s *readmodels.Standing) counts {
+	c := holder
+	if len(s.Paths) > 0 {
+		c |= assigned
+	}
+	if s.Selected != "" {
+		c |= engaged
+	}
+	if s.Done >= 1 {
+		c |= started
+	}
+	switch roleiq.State(s.State) {
+	case roleiq.InProgress:
+		c |= inProgress
+	case roleiq.Pending:
+		c |= pending
+	case roleiq.Completed:
+		c |= complete
 	}
 	switch roleiq.Level(s.Level) {
 	case roleiq.Beginner:
-		t.Levels.Beginner = 1
+		c |= beginner
 	case roleiq.Entry:
-		t.Levels.Entry = 1
+		c |= entry
 	case roleiq.Mid:
-		t.Levels.Mid = 1
+		c |= mid
 	case roleiq.Senior:
-		t.Levels.Senior = 1
+		c |= senior
 	}
-	return t
+	return c
 }
 
-func countResult(r *readmodels.Result, goals [3]int) *readmodels.SkillTally {
-	t := &readmodels.SkillTally{Measured: 1}
+func countResult(r *readmodels.Result, goals [3]int) skillCounts {
+	if r == nil {
+		return 0
+	}
+	c := measured
 	if rank := skill.Level(r.Level).Rank(); rank > 0 {
-		t.Levels[rank-1] = 1
+		c |= skillCounts(rank)
 	}
 	for i, goal := range goals {
-		t.Meets[i] = one(r.Score >= goal)
+		if r.Score >= goal {
+			c |= meets << i
+		}
 	}
-	return t
+	return c
 }
 
 func one(yes bool) int {
@@ -117,54 +189,56 @@ func one(yes bool) int {
 	return 0
 }
 
-// summary is in which ways a member counts in the totals over all roles, at most once each.
-type summary struct {
-	assigned, engaged, started, inProgress, pending, completed, beginner, entry, mid, senior bool
-}
-
-func summarise(m *readmodels.MemberState) summary {
-	var all summary
+// summarise tells in which ways a member counts in the totals over all roles, at most once each.
+func summarise(m *readmodels.MemberState) counts {
+	var all counts
 	for _, s := range m.Standings {
-		if s.State == "" {
-			continue
+		if s.State != "" {
+			all |= countStanding(s)
 		}
-		all.assigned = all.assigned || len(s.Paths) > 0
-		all.engaged = all.engaged || s.Selected != ""
-		all.started = all.started || s.Done >= 1
-		all.inProgress = all.inProgress || s.State == string(roleiq.InProgress)
-		all.pending = all.pending || s.State == string(roleiq.Pending)
-		all.completed = all.completed || s.State == completed
-		all.beginner = all.beginner || s.Level == string(roleiq.Beginner)
-		all.entry = all.entry || s.Level == string(roleiq.Entry)
-		all.mid = all.mid || s.Level == string(roleiq.Mid)
-		all.senior = all.senior || s.Level == string(roleiq.Senior)
 	}
-	return all
+	return all &^ holder
 }
 
-func (s summary) tally() readmodels.Tally {
-	return readmodels.Tally{
-		Assigned: one(s.assigned), Engaged: one(s.engaged), Started: one(s.started), InProgress: one(s.inProgress),
-		Pending: one(s.pending), Completed: one(s.completed),
-		Levels: readmodels.LevelCount{Beginner: one(s.beginner), Entry: one(s.entry), Mid: one(s.mid), Senior: one(s.senior)},
+func moveTally(f *Fold, plan, role string, before, after contribution) error {
+	view, err := viewOf(f, plan, role, 0)
+	if err != nil || !view.known {
+		return err
 	}
-}
-
-func moveTally(f *Fold, plan, role string, before, after readmodels.Tally) error {
+	same := before.counts == after.counts && before.version == after.version && slices.Equal(before.skills, after.skills)
+	if same {
+		row, err := readmodels.RoleTallies.Peek(f.ctx, f.tx, plan, role)
+		if err != nil || row != nil && row.Title == view.title && row.Version == view.inForce {
+			return err
+		}
+	}
 	row, err := readmodels.RoleTallies.Edit(f.ctx, f.tx, plan, role)
 	if err != nil {
 		return err
 	}
-	state, _, err := roleIn(f, plan, role)
-	if err != nil || state == nil {
-		return err
-	}
 	// Not only once: a catalog role that nobody in the plan held was not followed.
-	row.Title, row.Version = state.Title, state.Version
-	row.Tally.Add(before, -1)
-	row.Tally.Add(after, 1)
-	listTally(f, plan, role, row)
+	renamed := row.Title != view.title
+	row.Title, row.Version = view.title, view.inForce
+	row.Tally.Add(before.counts.tally(), -1)
+	row.Tally.Add(after.counts.tally(), 1)
+	moveSkills(&row.Tally, before, after)
+	listTally(f, plan, role, row, renamed)
 	return nil
+}
+
+// moveSkills passes over the skills in which nothing changes.
+func moveSkills(t *readmodels.Tally, before, after contribution) {
+	same := before.version == after.version
+	for i, c := range before.skills {
+		if c != 0 && !(same && c == after.skills[i]) {
+			t.AddSkill(before.version.skills[i].Skill, c.tally(), -1)
+		}
+	}
+	for i, c := range after.skills {
+		if c != 0 && !(same && c == before.skills[i]) {
+			t.AddSkill(after.version.skills[i].Skill, c.tally(), 1)
+		}
+	}
 }
 
 // publishTally gives a role its line in the report of a plan: the plan's own roles always, the catalog's only where
@@ -178,15 +252,20 @@ func publishTally(f *Fold, plan, role string) error {
 	if err != nil {
 		return err
 	}
+	renamed := row.Title != state.Title
 	row.Title, row.Version, row.Own = state.Title, state.Version, from == plan
-	listTally(f, plan, role, row)
+	listTally(f, plan, role, row, renamed)
 	return nil
 }
 
 // listTally keeps the report's index in step with a tally.
-func listTally(f *Fold, plan, role string, row *readmodels.RoleTally) {
+func listTally(f *Fold, plan, role string, row *readmodels.RoleTally, renamed bool) {
+	wanted := row.Own || row.Tally.Holders > 0
+	if wanted == (row.Listed != "") && !renamed {
+		return
+	}
 	entry := ""
-	if row.Own || row.Tally.Holders > 0 {
+	if wanted {
 		entry = readmodels.EntryOf(readmodels.Fold(row.Title), role)
 	}
 	if entry == row.Listed {

@@ -11,33 +11,16 @@ import (
 
 const completed = string(roleiq.Completed)
 
-// standingIn returns a member's standing in a role for change, a new one if there is none.
-func standingIn(m *readmodels.MemberState, role string) *readmodels.Standing {
-	if m.Standings == nil {
-		m.Standings = map[string]*readmodels.Standing{}
-	}
-	s := m.Standings[role]
-	if s == nil {
-		s = &readmodels.Standing{}
-		m.Standings[role] = s
-	}
-	return s
-}
-
 // derive brings a member's standing in a role up to date. It is a function of the documents alone, so that deriving
-// twice changes nothing. The inputs are noted for the watchers.
-func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, inputs map[string]readmodels.Visit) error {
-	s := standingIn(m, role)
+// twice changes nothing. Paths are looked for where they may have changed.
+func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, paths bool) error {
+	s := m.EditIn(role)
 	listed := s.State != ""
-	given := map[string]bool{}
-	for _, team := range m.Teams {
-		state, err := readmodels.TeamStates.Peek(f.ctx, f.tx, planID, team)
-		if err != nil {
+	if paths || !listed {
+		if err := findPaths(f, planID, m, s); err != nil {
 			return err
 		}
-		given[team] = state != nil && slices.Contains(state.Roles, role)
 	}
-	s.Paths = readmodels.PathsOfMember{Teams: m.Teams, Direct: m.Direct}.Paths(role, func(team string) bool { return given[team] })
 	holds := s.Holds()
 	if holds != listed {
 		if err := listHolder(f, planID, id, m, role, holds); err != nil {
@@ -45,20 +28,62 @@ func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, 
 		}
 	}
 	if !holds {
-		delete(m.Standings, role) // a visit is kept apart: should they hold the role again, it counts on
+		m.Leave(role) // a visit is kept apart: should they hold the role again, it counts on
 		return nil
 	}
-	in, err := inputsOf(f, planID, id, m, role, s)
+	policy, err := policyOf(f, planID)
 	if err != nil {
 		return err
 	}
-	inputs[role] = in
-	judge(f, s, in)
+	if policy.OnVisit {
+		in, err := inputsOf(f, planID, m, s)
+		if err == nil {
+			judge(f, s, in.Version, plan.LevelRule{Name: plan.RuleName(in.Rule), K: in.K}, skillsOf(in))
+		}
+		return err
+	}
+	view, err := viewOf(f, planID, role, s.Pinned)
+	if err != nil {
+		return err
+	}
+	var buffer [24]roleiq.Skill
+	skills := buffer[:0]
+	for _, k := range view.skills {
+		one := roleiq.Skill{Required: k.Required, Status: skill.Status(k.status), Goals: k.Goals}
+		if counts := m.Of(k.Skill).Counts(); counts != nil {
+			one.Measured, one.Score = true, counts.Score
+		}
+		skills = append(skills, one)
+	}
+	judge(f, s, view.version, plan.LevelRule{Name: plan.RuleName(policy.Rule), K: policy.K}, skills)
 	return nil
 }
 
-// judge applies the calculation of package roleiq to inputs.
-func judge(f *Fold, s *readmodels.Standing, in readmodels.Visit) {
+// findPaths notes by which paths a member holds a role.
+func findPaths(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing) error {
+	given := map[string]bool{}
+	for _, team := range m.Teams {
+		state, err := readmodels.TeamStates.Peek(f.ctx, f.tx, planID, team)
+		if err != nil {
+			return err
+		}
+		given[team] = state != nil && slices.Contains(state.Roles, s.Role)
+	}
+	s.Paths = readmodels.PathsOfMember{Teams: m.Teams, Direct: m.Direct}.Paths(s.Role, func(team string) bool { return given[team] })
+	return nil
+}
+
+// judge applies the calculation of package roleiq.
+func judge(f *Fold, s *readmodels.Standing, version int, rule plan.LevelRule, skills []roleiq.Skill) {
+	result := roleiq.Evaluate(rule, s.Selected != "", skills)
+	if s.State != string(result.State) || s.Level != string(result.Level) {
+		s.Since = readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}
+	}
+	s.State, s.Level, s.Done, s.Required = string(result.State), string(result.Level), result.Done, result.Required
+	s.Version, s.Rule = version, string(rule.Name)
+}
+
+func skillsOf(in readmodels.Visit) []roleiq.Skill {
 	skills := make([]roleiq.Skill, len(in.Skills))
 	for i, k := range in.Skills {
 		skills[i] = roleiq.Skill{Required: k.Required, Status: skill.Status(k.Status), Goals: k.Goals, Measured: k.Measured}
@@ -66,78 +91,131 @@ func judge(f *Fold, s *readmodels.Standing, in readmodels.Visit) {
 			skills[i].Score = *k.Score
 		}
 	}
-	result := roleiq.Evaluate(plan.LevelRule{Name: plan.RuleName(in.Rule), K: in.K}, s.Selected != "", skills)
-	if s.State != string(result.State) || s.Level != string(result.Level) {
-		s.Since = readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}
-	}
-	s.State, s.Level, s.Done, s.Required = string(result.State), string(result.Level), result.Done, result.Required
-	s.Version, s.Rule = in.Version, in.Rule
+	return skills
 }
 
 // visit freezes what the standing is derived from at present (SPEC PRG-3).
-func visit(f *Fold, id string, m *readmodels.MemberState, role string) error {
+func visit(f *Fold, m *readmodels.MemberState, role string) error {
 	policy, err := policyOf(f, f.Plan)
 	if err != nil {
 		return err
 	}
-	now, err := current(f, f.Plan, m, role, standingIn(m, role), policy)
+	pinned := 0
+	if s := m.In(role); s != nil {
+		pinned = s.Pinned
+	}
+	view, err := viewOf(f, f.Plan, role, pinned)
 	if err != nil {
 		return err
 	}
-	kept, err := edit(f, readmodels.Visits, readmodels.PairID(id, role))
-	if err == nil {
-		*kept = now
+	var buffer [24]readmodels.VisitedSkill
+	skills := buffer[:0]
+	for _, k := range view.skills {
+		skills = append(skills, readmodels.VisitedSkill{Status: k.status, Counts: m.Of(k.Skill).Counts()})
 	}
-	return err
+	m.KeepVisit(role, view.version, policy.Rule, policy.K, skills)
+	return nil
 }
 
 // inputsOf returns what counts for a standing: all there is, or under the policy on_visit what there was at the last
 // visit. Before the first visit no measurement counts.
-func inputsOf(f *Fold, planID, id string, m *readmodels.MemberState, role string, s *readmodels.Standing) (readmodels.Visit, error) {
+func inputsOf(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing) (readmodels.Visit, error) {
 	policy, err := policyOf(f, planID)
 	if err != nil {
 		return readmodels.Visit{}, err
 	}
 	if !policy.OnVisit {
-		return current(f, planID, m, role, s, policy)
+		return current(f, planID, m, s, policy)
 	}
-	last, err := readmodels.Visits.Peek(f.ctx, f.tx, planID, readmodels.PairID(id, role))
-	if err != nil {
-		return readmodels.Visit{}, err
+	last, visited, err := m.LastVisit(s.Role, func(version int) ([]readmodels.RoleSkill, error) {
+		view, err := viewOf(f, planID, s.Role, version)
+		if err != nil {
+			return nil, err
+		}
+		skills := make([]readmodels.RoleSkill, len(view.skills))
+		for i, k := range view.skills {
+			skills[i] = k.RoleSkill
+		}
+		return skills, nil
+	})
+	if err != nil || visited {
+		return last, err
 	}
-	if last != nil {
-		return *last, nil
-	}
-	return current(f, planID, &readmodels.MemberState{}, role, s, policy)
+	return current(f, planID, &readmodels.MemberState{}, s, policy)
 }
 
 // current returns the role's version with its skills' states and the member's measurements as they are now.
-func current(f *Fold, planID string, m *readmodels.MemberState, role string, s *readmodels.Standing, policy readmodels.PolicyState) (readmodels.Visit, error) {
-	state, from, err := roleIn(f, planID, role)
-	if err != nil || state == nil {
-		return readmodels.Visit{Rule: policy.Rule, K: policy.K}, err
+func current(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing, policy readmodels.PolicyState) (readmodels.Visit, error) {
+	view, err := viewOf(f, planID, s.Role, s.Pinned)
+	if err != nil {
+		return readmodels.Visit{}, err
 	}
-	in := readmodels.Visit{Version: state.Version, Rule: policy.Rule, K: policy.K}
-	if s.Pinned > 0 {
-		in.Version = s.Pinned
-	}
-	version, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, in.Version))
-	if err != nil || version == nil {
-		return in, err
-	}
-	for _, k := range version.Skills {
-		named, err := skillIn(f, planID, k.Skill)
-		if err != nil {
-			return in, err
-		}
-		input := readmodels.SkillInput{Skill: k.Skill, Required: k.Required, Status: named.State, Goals: k.Goals}
-		if counts := readmodels.Counts(m.Results[k.Skill]); counts != nil {
+	in := readmodels.Visit{Version: view.version, Rule: policy.Rule, K: policy.K}
+	for _, k := range view.skills {
+		input := readmodels.SkillInput{Skill: k.Skill, Required: k.Required, Status: k.status, Goals: k.Goals}
+		if counts := m.Of(k.Skill).Counts(); counts != nil {
 			score := counts.Score
 			input.Measured, input.Score, input.Session = true, &score, counts.Session
 		}
 		in.Skills = append(in.Skills, input)
 	}
 	return in, nil
+}
+
+// roleView is a version of a role with the states of its skills, as a plan sees them.
+type roleView struct {
+	known   bool // the role has a version in force
+	title   string
+	inForce int
+	version int // which this one is; 0 if the role is not known
+	skills  []viewedSkill
+}
+
+type viewedSkill struct {
+	readmodels.RoleSkill
+	status string
+}
+
+// has returns the number of a skill in the version, -1 if it is not in it.
+func (v *roleView) has(skill string) int {
+	for i := range v.skills {
+		if v.skills[i].Skill == skill {
+			return i
+		}
+	}
+	return -1
+}
+
+type viewKey struct {
+	plan, role string
+	version    int
+}
+
+// viewOf returns a version of a role, 0 for the one in force. Nobody may change it.
+func viewOf(f *Fold, planID, role string, version int) (*roleView, error) {
+	memo := readmodels.MemoOf[viewKey, *roleView](f.tx, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
+	return memo.Get(viewKey{planID, role, version}, func() (*roleView, error) {
+		state, from, err := roleIn(f, planID, role)
+		if err != nil || state == nil {
+			return &roleView{}, err
+		}
+		view := &roleView{known: true, title: state.Title, inForce: state.Version, version: version}
+		if version == 0 {
+			view.version = state.Version
+		}
+		content, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, view.version))
+		if err != nil || content == nil {
+			return view, err
+		}
+		for _, k := range content.Skills {
+			named, err := skillIn(f, planID, k.Skill)
+			if err != nil {
+				return nil, err
+			}
+			view.skills = append(view.skills, viewedSkill{k, named.State})
+		}
+		return view, nil
+	})
 }
 
 // roleIn returns a role of the plan, else of the catalog, and where it was found; nil if nowhere.

@@ -115,11 +115,6 @@ type backoff int
 func (b *backoff) reset() { *b = 0 }
 
 func (b *backoff) sleep(ctx context.Context) {
-	timer := time.NewTimer(min(10*time.Millisecond<<min(*b, 10), 5*time.Second))
-	defer timer.Stop()
+	pause(ctx, min(10*time.Millisecond<<min(*b, 10), 5*time.Second))
 	*b++
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

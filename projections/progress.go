@@ -14,32 +14,44 @@ func progress() *Projection {
 	return New(readmodels.Progress, s.rules()...)
 }
 
-// watchProgress writes down changes of state or level.
-func watchProgress(f *Fold, plan, id string, m *readmodels.MemberState, roles []string) (func(map[string]readmodels.Visit) error, error) {
-	before := map[string][2]string{}
-	for _, role := range roles {
-		if s := m.Standings[role]; s != nil {
-			before[role] = [2]string{s.State, s.Level}
+// watchProgress writes down changes of state or level, with the inputs from which the new ones were derived.
+func watchProgress(f *Fold, c change, m *readmodels.MemberState) (func() error, error) {
+	before := make([][2]string, len(c.roles))
+	for i, role := range c.roles {
+		if s := m.In(role); s != nil {
+			before[i] = [2]string{s.State, s.Level}
 		}
 	}
-	return func(inputs map[string]readmodels.Visit) error {
-		for _, role := range roles {
+	return func() error {
+		for i, role := range c.roles {
 			var now [2]string
-			if s := m.Standings[role]; s != nil {
+			s := m.In(role)
+			if s != nil {
 				now = [2]string{s.State, s.Level}
 			}
-			if now == before[role] {
+			if now == before[i] {
 				continue
 			}
-			history, err := readmodels.ProgressHistories.Edit(f.ctx, f.tx, plan, readmodels.PairID(id, role))
-			if err != nil {
+			if err := noteChange(f, c, m, role, s); err != nil {
 				return err
 			}
-			history.Changes = append(history.Changes, readmodels.ProgressChange{
-				Cause: readmodels.CauseRow{Position: f.Position.String(), Type: f.Type, Time: f.Time},
-				State: now[0], Level: readmodels.Optional(now[1]), Inputs: inputs[role],
-			})
 		}
 		return nil
 	}, nil
+}
+
+// noteChange adds a change to the history; the standing is nil where the member holds the role no more.
+func noteChange(f *Fold, c change, m *readmodels.MemberState, role string, s *readmodels.Standing) (err error) {
+	made := readmodels.ProgressChange{Cause: readmodels.CauseRow{Position: f.Position.String(), Type: f.Type, Time: f.Time}}
+	if s != nil {
+		made.State, made.Level = s.State, readmodels.Optional(s.Level)
+		if made.Inputs, err = inputsOf(f, c.plan, m, s); err != nil {
+			return err
+		}
+	}
+	history, err := readmodels.ProgressHistories.Edit(f.ctx, f.tx, c.plan, readmodels.PairID(c.id, role))
+	if err == nil {
+		history.Changes = append(history.Changes, made)
+	}
+	return err
 }

@@ -59,6 +59,11 @@ func All() []*Projection {
 	return []*Projection{directory(), roles(), assignments(), progress(), analytics()}
 }
 
+// In is the same projection in another partition.
+func (p *Projection) In(partition int) *Projection {
+	return &Projection{Scope: p.Scope.In(partition), rules: p.rules}
+}
+
 // Types lists the event types that the projection has rules for, sorted.
 func (p *Projection) Types() []string { return slices.Sorted(maps.Keys(p.rules)) }
 

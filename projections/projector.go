@@ -17,6 +17,7 @@ type Projector struct {
 	log        Source
 	source     eventstore.Info // which log is read; stands in the checkpoint
 	store      readmodels.Store
+	fence      uint64 // of the lease under which it works; 0: none
 	tx         *readmodels.Tx
 	at         readmodels.Checkpoint
 }
@@ -135,7 +136,7 @@ func (p *Projector) fold(ctx context.Context, page eventstore.Page) (err error) 
 	if err != nil {
 		return err
 	}
-	batch.After, batch.Checkpoint = p.at.Position, next
+	batch.After, batch.Checkpoint, batch.Fence = p.at.Position, next, p.fence
 	if err := p.store.Commit(ctx, batch); err != nil {
 		return fmt.Errorf("commit %s at %s: %w", p.projection.Scope, page.Through, err)
 	}

@@ -37,7 +37,7 @@ func TestRecount(t *testing.T) {
 		}
 		l := newLedger(hs, log)
 		for _, in := range []string{string(h.plans[0]), string(h.plans[1]), vendor} {
-			recount := &recount{T: r, ledger: l, in: in, ask: readmodels.NewQueries(models)}
+			recount := &recount{T: r, ledger: l, in: in, ask: readmodels.NewQueries(models, 1)}
 			recount.analytics()
 			recount.people()
 		}

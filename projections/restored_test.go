@@ -51,7 +51,7 @@ func (r replaced) Follow(ctx context.Context, after eventstore.Position, f event
 func TestRunEndsWhenTheLogWasRestored(t *testing.T) {
 	w := newWorld(t, memory.New())
 	w.plan("acme")
-	r, err := projections.NewRunner(t.Context(), replaced{w.log}, w.models, slog.New(slog.DiscardHandler), projections.All()...)
+	r, err := projections.NewRunner(t.Context(), projections.Setup{Events: replaced{w.log}, Models: w.models, Partitions: 1, Log: slog.New(slog.DiscardHandler)}, projections.All()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,21 +8,39 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
-
 	"rolewise/eventstore"
+	"rolewise/leases"
 	"rolewise/readmodels"
 )
 
-// Runner runs projections in one process, each with its own feed, over one router.
+// Runner runs projections in one process: those partitions of them whose leases it holds.
 type Runner struct {
-	router *message.Router
-	mu     sync.Mutex
-	faults map[string]error        // by projection: what it stands still at
-	stop   context.CancelCauseFunc // of Run, while it runs
-	guards []func(context.Context)
+	events eventstore.Store
+	models readmodels.Store
+	parts  readmodels.Partitions
+	keeper leases.Keeper
+	log    *slog.Logger
+	all    []*Projection
+
+	started chan struct{} // closed once it runs
+	joining chan []*worker
+
+	mu      sync.Mutex
+	running context.Context // of Run; nil before
+	stop    context.CancelCauseFunc
+	working sync.WaitGroup
+	scans   []*scan
+	main    *scan            // the one that lives at the end of the log
+	faults  map[string]error // by projection: what it stands still at
+}
+
+// Setup is what a runner works with.
+type Setup struct {
+	Events     eventstore.Store
+	Models     readmodels.Store
+	Partitions readmodels.Partitions
+	Leases     leases.Keeper // nil: no other process projects into these read models
+	Log        *slog.Logger
 }
 
 // lookEvery is how often it is looked whether a read model has lost its data.
@@ -34,54 +52,63 @@ const catchUp = 1024
 // drain is how long a stopping router waits for the pages in hand.
 const drain = 10 * time.Second
 
-// NewRunner returns a runner of the projections given, each going on where its read model stands.
-func NewRunner(ctx context.Context, events eventstore.Store, models readmodels.Store, log *slog.Logger, all ...*Projection) (*Runner, error) {
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drain}, watermill.NewSlogLogger(log))
-	if err != nil {
-		return nil, fmt.Errorf("make router: %w", err)
+// gather is for how long partitions that were just leased are gathered, so that one scan of the log feeds them all.
+const gather = 20 * time.Millisecond
+
+// NewRunner returns a runner of the projections given. Read models of another log are refused.
+func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error) {
+	r := &Runner{
+		events: s.Events, models: s.Models, parts: s.Partitions, keeper: s.Leases, log: s.Log, all: all,
+		started: make(chan struct{}), joining: make(chan []*worker), faults: map[string]error{},
 	}
-	router.AddMiddleware(middleware.Recoverer)
-	r := &Runner{router: router, faults: map[string]error{}}
-	for _, p := range all {
-		projector, err := NewProjector(ctx, p, events, models)
-		if err != nil {
+	if r.keeper == nil {
+		r.keeper = leases.Alone()
+	}
+	if err := r.parts.Check(); err != nil {
+		return nil, err
+	}
+	for p := range r.parts.Count() {
+		if _, err := r.workersOf(ctx, p, 0); err != nil {
 			return nil, err
 		}
-		name := p.Scope.String()
-		note := func(err error) {
-			if r.note(name, err) {
-				log.Error("projection stands still", "projection", name, "error", err)
-			}
-		}
-		feed := NewFeed(events, projector.Position, eventstore.Filter{PageSize: catchUp}, note)
-		r.guards = append(r.guards, func(ctx context.Context) {
-			if lost, err := projector.Lost(ctx); err == nil && lost { // while the store does not answer nothing is lost yet
-				log.Warn("read model has lost its data and is built again", "projection", name)
-				feed.Restart()
-			}
-		})
-		router.AddConsumerHandler(name, name, feed, func(m *message.Message) error {
-			err := projector.Apply(m.Context(), PageOf(m))
-			note(err)
-			return err
-		})
 	}
 	return r, nil
 }
 
-// Run runs until the context ends, or the log is no longer the one that it began with, and returns when no page is in
+// workersOf makes the workers of a partition, each where its read model stands.
+func (r *Runner) workersOf(ctx context.Context, partition int, fence uint64) ([]*worker, error) {
+	var workers []*worker
+	for _, p := range r.all {
+		projector, err := NewProjector(ctx, p.In(partition), r.events, r.models)
+		if err != nil {
+			return nil, err
+		}
+		projector.fence = fence
+		workers = append(workers, &worker{name: p.Scope.In(partition).String(), projector: projector, partition: partition})
+	}
+	return workers, nil
+}
+
+// Run runs, once, until the context ends, or the log is no longer the one that it began with, and returns when no page is in
 // hand any more.
 func (r *Runner) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
+	defer r.working.Wait()
+	defer stop(nil) // before the wait
 	r.mu.Lock()
-	r.stop = stop
+	again := r.running != nil
+	if !again {
+		r.running, r.stop = ctx, stop
+	}
 	r.mu.Unlock()
-	var guarding sync.WaitGroup
-	guarding.Go(func() { r.guard(ctx) })
-	defer guarding.Wait()
-	defer stop(nil)
-	err := r.router.Run(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, eventstore.ErrRestored) {
+	if again {
+		return errors.New("run projections: a runner runs once")
+	}
+	r.working.Go(func() { r.gather(ctx) })
+	r.working.Go(func() { r.guard(ctx) })
+	close(r.started)
+	err := r.keeper.Run(ctx, r.parts.Count(), r.hold)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -90,15 +117,87 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// guard notices read models that lost their data while nothing was committed to them.
+// end stops the runner with an error.
+func (r *Runner) end(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stop(fmt.Errorf("run projections: %w", err))
+}
+
+// hold projects a partition for as long as its lease lasts.
+func (r *Runner) hold(ctx context.Context, partition int, fence uint64) {
+	var workers []*worker
+	for wait := backoff(0); ; wait.sleep(ctx) {
+		var err error
+		if workers, err = r.workersOf(ctx, partition, fence); err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		r.log.Warn("partition cannot be begun yet", "partition", partition, "error", err)
+	}
+	select {
+	case r.joining <- workers:
+	case <-ctx.Done():
+		return
+	}
+	<-ctx.Done()
+	r.remove(workers)
+}
+
+// remove takes workers out of their scans and waits for the pages that they have in hand.
+func (r *Runner) remove(workers []*worker) {
+	for _, m := range workers {
+		m.retire()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range workers {
+		for _, g := range r.scans {
+			g.leave(m)
+		}
+		delete(r.faults, m.name)
+	}
+}
+
+// gather begins scans of the workers that come about the same time.
+func (r *Runner) gather(ctx context.Context) {
+	for {
+		var workers []*worker
+		select {
+		case workers = <-r.joining:
+		case <-ctx.Done():
+			return
+		}
+		for wait := time.NewTimer(gather); wait != nil; {
+			select {
+			case more := <-r.joining:
+				workers = append(workers, more...)
+			case <-wait.C:
+				wait = nil
+			case <-ctx.Done():
+				return
+			}
+		}
+		r.begin(workers, 0)
+	}
+}
+
+// guard notices read models that lost their data while nothing was committed to them, and moves checkpoints that rest.
 func (r *Runner) guard(ctx context.Context) {
-	look := time.NewTicker(lookEvery)
+	look, rest := time.NewTicker(lookEvery), time.NewTicker(restFor)
 	defer look.Stop()
+	defer rest.Stop()
 	for {
 		select {
 		case <-look.C:
-			for _, guard := range r.guards {
-				guard(ctx)
+			r.look(ctx)
+		case now := <-rest.C:
+			for _, g := range r.present() {
+				for _, m := range g.present() {
+					g.judge(ctx, m, m.rest(ctx, now))
+				}
 			}
 		case <-ctx.Done():
 			return
@@ -106,8 +205,36 @@ func (r *Runner) guard(ctx context.Context) {
 	}
 }
 
-// Running is closed when all projections have started.
-func (r *Runner) Running() chan struct{} { return r.router.Running() }
+// look begins anew what has lost its data, in a scan of its own.
+func (r *Runner) look(ctx context.Context) {
+	if n, err := r.models.Partitions(ctx, r.parts); err == nil && n != r.parts { // they were lost, and settled anew
+		r.end(fmt.Errorf("the read models have %d partitions now, not %d", n, r.parts))
+		return
+	}
+	var anew []*worker
+	for _, g := range r.present() {
+		for _, m := range g.present() {
+			lost, err := m.lost(ctx)
+			if err != nil || !lost { // while the store does not answer nothing is lost yet
+				continue
+			}
+			r.log.Warn("read model has lost its data and is built again", "projection", m.name)
+			if g.leave(m) {
+				anew = append(anew, m)
+			}
+		}
+	}
+	r.begin(anew, 0)
+}
+
+func (r *Runner) present() []*scan {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*scan(nil), r.scans...)
+}
+
+// Running is closed when the runner has started.
+func (r *Runner) Running() chan struct{} { return r.started }
 
 // Faults returns what projections stand still at, by name; empty when all is well.
 func (r *Runner) Faults() map[string]error {
@@ -120,18 +247,20 @@ func (r *Runner) Faults() map[string]error {
 	return faults
 }
 
-// note keeps or clears a projection's fault, and tells whether it is a new one.
-func (r *Runner) note(name string, err error) bool {
+// note keeps or clears a projection's fault. Only a new one is logged.
+func (r *Runner) note(name string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil || errors.Is(err, context.Canceled) {
 		delete(r.faults, name)
-		return false
+		return
 	}
 	if errors.Is(err, eventstore.ErrRestored) {
 		r.stop(err)
 	}
 	before := r.faults[name]
 	r.faults[name] = err
-	return before == nil || before.Error() != err.Error()
+	if before == nil || before.Error() != err.Error() {
+		r.log.Error("projection stands still", "projection", name, "error", err)
+	}
 }

@@ -37,7 +37,7 @@ type running struct {
 func run(t *testing.T, log eventstore.Store, models readmodels.Store, all ...*projections.Projection) *running {
 	t.Helper()
 	r := &running{t: t, ended: make(chan error, 1), told: make(chan string, 1000)}
-	runner, err := projections.NewRunner(t.Context(), log, models, slog.New(telling{told: r.told}), all...)
+	runner, err := projections.NewRunner(t.Context(), projections.Setup{Events: log, Models: models, Partitions: 1, Log: slog.New(telling{told: r.told})}, all...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,10 +266,10 @@ func TestRunner(t *testing.T) {
 		w.plan("acme")
 		w.fold()
 		other := newWorld(t, models)
-		if _, err := projections.NewRunner(t.Context(), other.log, models, slog.New(slog.DiscardHandler), projections.All()...); err == nil || !strings.Contains(err.Error(), "another or a longer log") {
+		if _, err := projections.NewRunner(t.Context(), projections.Setup{Events: other.log, Models: models, Partitions: 1, Log: slog.New(slog.DiscardHandler)}, projections.All()...); err == nil || !strings.Contains(err.Error(), "another or a longer log") {
 			t.Errorf("another log: %v", err)
 		}
-		if _, err := projections.NewRunner(t.Context(), w.log, models, slog.New(slog.DiscardHandler), projections.All()...); err != nil {
+		if _, err := projections.NewRunner(t.Context(), projections.Setup{Events: w.log, Models: models, Partitions: 1, Log: slog.New(slog.DiscardHandler)}, projections.All()...); err != nil {
 			t.Errorf("its own log: %v", err)
 		}
 	})

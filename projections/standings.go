@@ -1,9 +1,7 @@
 package projections
 
 import (
-	"maps"
 	"slices"
-	"time"
 
 	"rolewise/domain"
 	"rolewise/domain/assignment"
@@ -19,9 +17,8 @@ import (
 // standings derives how members stand in their roles (SPEC PRG-1 to PRG-4) from all that bears on it. The projections
 // progress and role-analytics share its rules, each on documents of its own, and watch what changes.
 type standings struct {
-	// watch is called with a member about to change in some roles; what it returns is called after the change, with the
-	// inputs from which each standing was derived.
-	watch func(f *Fold, plan, id string, m *readmodels.MemberState, roles []string) (after func(inputs map[string]readmodels.Visit) error, err error)
+	// watch is called with a member about to change; what it returns is called after the change.
+	watch func(f *Fold, c change, m *readmodels.MemberState) (after func() error, err error)
 	// joined is called for a new member; published for each plan that a newly published version concerns.
 	joined    func(f *Fold) error
 	published func(f *Fold, plan, role string) error
@@ -31,13 +28,13 @@ func (s *standings) rules() []Rule {
 	return []Rule{
 		On(s.invited), On(s.teamAdded), On(s.teamRemoved),
 		On(func(f *Fold, e assignment.MemberAssigned) error {
-			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error {
+			return s.one(f, e.Member, change{roles: []string{string(e.Role)}, paths: true}, func(m *readmodels.MemberState) error {
 				m.Direct = with(m.Direct, string(e.Role))
 				return nil
 			})
 		}),
 		On(func(f *Fold, e assignment.MemberUnassigned) error {
-			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error {
+			return s.one(f, e.Member, change{roles: []string{string(e.Role)}, paths: true}, func(m *readmodels.MemberState) error {
 				m.Direct = without(m.Direct, string(e.Role))
 				return nil
 			})
@@ -45,26 +42,18 @@ func (s *standings) rules() []Rule {
 		On(func(f *Fold, e assignment.TeamAssigned) error { return s.teamRole(f, e.Team, e.Role, with) }),
 		On(func(f *Fold, e assignment.TeamUnassigned) error { return s.teamRole(f, e.Team, e.Role, without) }),
 		On(func(f *Fold, e progressdomain.LevelSelected) error {
-			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error {
-				standingIn(m, string(e.Role)).Selected = string(e.Level)
+			return s.one(f, e.Member, change{roles: []string{string(e.Role)}}, func(m *readmodels.MemberState) error {
+				m.EditIn(string(e.Role)).Selected = string(e.Level)
 				return nil
 			})
 		}),
-		On(func(f *Fold, e progressdomain.RoleVisited) error {
-			return s.one(f, e.Member, e.Role, func(m *readmodels.MemberState) error { return visit(f, string(e.Member), m, string(e.Role)) })
-		}),
+		On(s.visited),
 		On(func(f *Fold, e results.BetaAssessmentTaken) error {
 			state, err := edit(f, readmodels.MemberStates, e.Member)
-			if err != nil {
-				return err
+			if err == nil {
+				state.TakeBeta(string(e.Skill), e.TakenAt)
 			}
-			if state.Beta == nil {
-				state.Beta = map[string]time.Time{}
-			}
-			if taken := state.Beta[string(e.Skill)]; taken.Before(e.TakenAt) {
-				state.Beta[string(e.Skill)] = e.TakenAt
-			}
-			return nil
+			return err
 		}),
 		On(s.refreshed), On(s.measured), On(s.invalidated), On(s.rolePublished),
 		On(nameSkill), On(renameSkill),
@@ -93,14 +82,21 @@ type group struct {
 	roles   []string
 }
 
+// change is what may become different of one member.
+type change struct {
+	plan, id string
+	roles    []string
+	skill    string // the only skill whose measurements change; empty where anything may
+	paths    bool   // the ways to the roles may change
+}
+
 // change lets the watchers see the members of all groups, makes a change, derives their standings anew, and lets the
 // watchers see them again. A change may concern thousands: a role published to all who hold it.
 func (s *standings) change(f *Fold, groups []group, act func() error) error {
 	type seen struct {
-		group
-		id    string
+		change
 		state *readmodels.MemberState
-		after func(map[string]readmodels.Visit) error
+		after func() error
 	}
 	for _, g := range groups {
 		if err := readmodels.MemberStates.Prefetch(f.ctx, f.tx, g.plan, g.members...); err != nil {
@@ -114,28 +110,36 @@ func (s *standings) change(f *Fold, groups []group, act func() error) error {
 			if err != nil {
 				return err
 			}
-			one := group{plan: g.plan, roles: g.roles}
+			c := change{plan: g.plan, id: id, roles: g.roles, paths: true}
 			if g.roles == nil {
-				one.roles = slices.Sorted(maps.Keys(state.Standings))
+				for _, standing := range state.Standings {
+					c.roles = append(c.roles, standing.Role)
+				}
 			}
-			after, err := s.watch(f, g.plan, id, state, one.roles)
+			after, err := s.watch(f, c, state)
 			if err != nil {
 				return err
 			}
-			all = append(all, seen{one, id, state, after})
+			all = append(all, seen{c, state, after})
 		}
 	}
 	if err := act(); err != nil {
 		return err
 	}
 	for _, one := range all {
-		inputs := map[string]readmodels.Visit{}
-		for _, role := range one.roles {
-			if err := derive(f, one.plan, one.id, one.state, role, inputs); err != nil {
-				return err
-			}
+		if err := deriveAll(f, one.change, one.state); err != nil {
+			return err
 		}
-		if err := one.after(inputs); err != nil {
+		if err := one.after(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deriveAll(f *Fold, c change, m *readmodels.MemberState) error {
+	for _, role := range c.roles {
+		if err := derive(f, c.plan, c.id, m, role, c.paths); err != nil {
 			return err
 		}
 	}
@@ -169,19 +173,24 @@ func merge(groups []group) []group {
 	return merged
 }
 
-// one changes a single member in a single role of the event's plan.
-func (s *standings) one(f *Fold, id domain.MemberID, in domain.RoleID, edit func(*readmodels.MemberState) error) error {
-	return s.member(f, id, []string{string(in)}, edit)
-}
-
-func (s *standings) member(f *Fold, id domain.MemberID, roles []string, edit func(*readmodels.MemberState) error) error {
-	return s.change(f, []group{{f.Plan, []string{string(id)}, roles}}, func() error {
-		state, err := readmodels.MemberStates.Edit(f.ctx, f.tx, f.Plan, string(id))
-		if err != nil {
-			return err
-		}
-		return edit(state)
-	})
+// one changes a single member of the event's plan.
+func (s *standings) one(f *Fold, id domain.MemberID, c change, act func(*readmodels.MemberState) error) error {
+	state, err := edit(f, readmodels.MemberStates, id)
+	if err != nil {
+		return err
+	}
+	c.plan, c.id = f.Plan, string(id)
+	after, err := s.watch(f, c, state)
+	if err != nil {
+		return err
+	}
+	if err := act(state); err != nil {
+		return err
+	}
+	if err := deriveAll(f, c, state); err != nil {
+		return err
+	}
+	return after()
 }
 
 func (s *standings) invited(f *Fold, e member.MemberInvited) error {
@@ -210,11 +219,11 @@ func (s *standings) teamChanged(f *Fold, id domain.MemberID, team domain.TeamID,
 	if err != nil {
 		return err
 	}
-	roles := []string{} // never nil, which would stand for all the member has
+	c := change{paths: true}
 	if given != nil {
-		roles = append(roles, given.Roles...)
+		c.roles = given.Roles
 	}
-	return s.member(f, id, roles, func(m *readmodels.MemberState) error {
+	return s.one(f, id, c, func(m *readmodels.MemberState) error {
 		m.Teams = edit(m.Teams, string(team))
 		return nil
 	})
@@ -249,7 +258,7 @@ func (s *standings) refreshed(f *Fold, e progressdomain.ProgressRefreshed) error
 			if err != nil {
 				return err
 			}
-			if err := visit(f, id, state, string(e.Role)); err != nil {
+			if err := visit(f, state, string(e.Role)); err != nil {
 				return err
 			}
 		}
@@ -257,12 +266,28 @@ func (s *standings) refreshed(f *Fold, e progressdomain.ProgressRefreshed) error
 	})
 }
 
+// visited takes in what changed since the last visit (SPEC PRG-3). Where standings follow at once it changes none, but
+// is kept for the day when the policy changes.
+func (s *standings) visited(f *Fold, e progressdomain.RoleVisited) error {
+	policy, err := policyOf(f, f.Plan)
+	if err != nil {
+		return err
+	}
+	state, err := edit(f, readmodels.MemberStates, e.Member)
+	if err != nil {
+		return err
+	}
+	if !policy.OnVisit && state.In(string(e.Role)) != nil {
+		return visit(f, state, string(e.Role))
+	}
+	return s.one(f, e.Member, change{roles: []string{string(e.Role)}}, func(m *readmodels.MemberState) error {
+		return visit(f, m, string(e.Role))
+	})
+}
+
 func (s *standings) measured(f *Fold, e results.SkillIQMeasured) error {
 	return s.resultsChanged(f, e.Member, e.Skill, func(m *readmodels.MemberState) error {
-		if m.Results == nil {
-			m.Results = map[string][]readmodels.Result{}
-		}
-		m.Results[string(e.Skill)] = append(m.Results[string(e.Skill)], readmodels.Result{
+		m.Measure(string(e.Skill), readmodels.Result{
 			Session: string(e.Session), Score: e.Score, Percentile: e.Percentile, Level: string(e.Level), MeasuredAt: e.MeasuredAt, Position: f.Position,
 		})
 		return nil
@@ -271,51 +296,41 @@ func (s *standings) measured(f *Fold, e results.SkillIQMeasured) error {
 
 func (s *standings) invalidated(f *Fold, e results.SkillIQInvalidated) error {
 	return s.resultsChanged(f, e.Member, e.Skill, func(m *readmodels.MemberState) error {
-		list := m.Results[string(e.Skill)]
-		for i := range list {
-			if list[i].Session == string(e.Session) {
-				list[i].Invalid = true
-			}
+		if measured := m.Of(string(e.Skill)); measured != nil {
+			return measured.Invalidate(string(e.Session))
 		}
 		return nil
 	})
 }
 
 // resultsChanged changes what was measured of a member in a skill, and derives the roles that ask for it.
-func (s *standings) resultsChanged(f *Fold, id domain.MemberID, in domain.SkillID, edit func(*readmodels.MemberState) error) error {
+func (s *standings) resultsChanged(f *Fold, id domain.MemberID, in domain.SkillID, act func(*readmodels.MemberState) error) error {
 	state, err := peek(f, readmodels.MemberStates, id)
 	if err != nil || state == nil {
 		return err
 	}
-	roles := []string{}
-	for _, role := range slices.Sorted(maps.Keys(state.Standings)) {
-		asks, err := asksFor(f, role, state.Standings[role], string(in))
+	var buffer [16]string
+	c := change{roles: buffer[:0], skill: string(in)}
+	for _, standing := range state.Standings {
+		asks, err := asksFor(f, standing, string(in))
 		if err != nil {
 			return err
 		}
 		if asks {
-			roles = append(roles, role)
+			c.roles = append(c.roles, standing.Role)
 		}
 	}
-	return s.member(f, id, roles, edit)
+	return s.one(f, id, c, act)
 }
 
 // asksFor tells whether a skill is in the role's version in force, or in the one by which the member is judged.
-func asksFor(f *Fold, role string, s *readmodels.Standing, skill string) (bool, error) {
-	state, from, err := roleIn(f, f.Plan, role)
-	if err != nil || state == nil {
-		return false, err
+func asksFor(f *Fold, s *readmodels.Standing, skill string) (bool, error) {
+	view, err := viewOf(f, f.Plan, s.Role, 0)
+	if err != nil || view.has(skill) >= 0 || s.Version == view.inForce || s.Version == 0 {
+		return err == nil && view.has(skill) >= 0, err
 	}
-	for _, n := range []int{state.Version, s.Version} {
-		version, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, n))
-		if err != nil {
-			return false, err
-		}
-		if version != nil && slices.ContainsFunc(version.Skills, func(k readmodels.RoleSkill) bool { return k.Skill == skill }) {
-			return true, nil
-		}
-	}
-	return false, nil
+	view, err = viewOf(f, f.Plan, s.Role, s.Version)
+	return err == nil && view.has(skill) >= 0, err
 }
 
 func (s *standings) policy(f *Fold, set func(*readmodels.PolicyState)) error {
@@ -354,7 +369,7 @@ func (s *standings) rolePublished(f *Fold, e role.RolePublished) error {
 				if err != nil {
 					return err
 				}
-				standing := standingIn(state, id)
+				standing := state.EditIn(id)
 				switch {
 				case e.OnPublish != role.Grandfather || standing.State != completed:
 					standing.Pinned = 0

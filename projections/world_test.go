@@ -63,7 +63,7 @@ func openLog(t testing.TB) *sqlite.Store {
 
 func newWorld(t testing.TB, models readmodels.Store) *world {
 	t.Helper()
-	w := &world{TB: t, log: openLog(t), models: models, ask: readmodels.NewQueries(models), clock: began}
+	w := &world{TB: t, log: openLog(t), models: models, ask: readmodels.NewQueries(models, 1), clock: began}
 	w.handler = commands.New(w.log, func() time.Time { return w.clock }, emailKey)
 	if err := w.handler.Bootstrap(t.Context()); err != nil {
 		t.Fatal(err)

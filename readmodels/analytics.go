@@ -2,8 +2,6 @@ package readmodels
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"rolewise/eventstore"
@@ -162,7 +160,7 @@ const retakeDays = 14
 
 // AnalyticsRoles reports on all roles of a plan, ordered by title (SPEC ANA-1).
 func (q *Queries) AnalyticsRoles(ctx context.Context, plan string, want Want) (report RolesReport, at Checkpoint, err error) {
-	at, err = q.view(ctx, Analytics, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Analytics, plan, want.Min, func(r Reader) error {
 		report = RolesReport{Metric: EngagedV1}
 		totals, err := PlanTallies.Load(ctx, r, Analytics, plan, "plan")
 		if err != nil {
@@ -195,7 +193,7 @@ func (q *Queries) AnalyticsRoles(ctx context.Context, plan string, want Want) (r
 
 // AnalyticsRole reports on one role (SPEC ANA-2), nil if the plan's report has no such role.
 func (q *Queries) AnalyticsRole(ctx context.Context, plan, role string, min eventstore.Position) (report *RoleReport, at Checkpoint, err error) {
-	at, err = q.view(ctx, Analytics, min, func(r Reader) error {
+	at, err = q.view(ctx, Analytics, plan, min, func(r Reader) error {
 		line, tally, err := roleLine(ctx, r, plan, role)
 		if err != nil || line == nil {
 			report = nil
@@ -218,7 +216,7 @@ func (q *Queries) AnalyticsRole(ctx context.Context, plan, role string, min even
 // AnalyticsMembers reports on each member who holds a role, ordered by name (SPEC ANA-3); no List if the plan's report
 // has no such role.
 func (q *Queries) AnalyticsMembers(ctx context.Context, plan, role string, want Want) (page *List[MemberLine], at Checkpoint, err error) {
-	at, err = q.view(ctx, Analytics, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Analytics, plan, want.Min, func(r Reader) error {
 		page = nil
 		line, _, err := roleLine(ctx, r, plan, role)
 		if err != nil || line == nil {
@@ -251,14 +249,14 @@ func (q *Queries) AnalyticsMembers(ctx context.Context, plan, role string, want 
 			return err
 		}
 		for i, member := range members {
-			if member == nil || !member.Standings[role].Holds() {
+			if member == nil || !member.In(role).Holds() {
 				continue
 			}
-			judged, err := versions.of(member.Standings[role].Version)
+			judged, err := versions.of(member.In(role).Version)
 			if err != nil {
 				return err
 			}
-			page.Items = append(page.Items, memberLine(ids[i], member, member.Standings[role], judged))
+			page.Items = append(page.Items, memberLine(ids[i], member, member.In(role), judged))
 		}
 		return nil
 	})
@@ -337,7 +335,7 @@ func memberLine(id string, m *MemberState, s *Standing, judged namedVersion) Mem
 	}
 	for i, skill := range judged.skills {
 		cell := MemberSkillLine{Skill: skill.Skill, Name: judged.names[i].Name, Required: skill.Required}
-		if newest := Counts(m.Results[skill.Skill]); newest != nil {
+		if newest := m.Of(skill.Skill).Counts(); newest != nil {
 			retake := newest.MeasuredAt.AddDate(0, 0, retakeDays)
 			cell.Level, cell.MeasuredAt, cell.NextRetake = &newest.Level, &newest.MeasuredAt, &retake
 			if line.LastMeasured == nil || line.LastMeasured.Before(newest.MeasuredAt) {
@@ -349,7 +347,7 @@ func memberLine(id string, m *MemberState, s *Standing, judged namedVersion) Mem
 	return line
 }
 
-// Add puts another tally's counts in (times 1) or takes them out again (times -1).
+// Add puts another tally's counts in (times 1) or takes them out again (times -1), but for those of its skills.
 func (t *Tally) Add(o Tally, times int) {
 	t.Holders += times * o.Holders
 	t.Assigned += times * o.Assigned
@@ -362,13 +360,11 @@ func (t *Tally) Add(o Tally, times int) {
 	t.Levels.Entry += times * o.Levels.Entry
 	t.Levels.Mid += times * o.Levels.Mid
 	t.Levels.Senior += times * o.Levels.Senior
-	for id, other := range o.Skills {
-		t.addSkill(id, other, times)
-	}
 }
 
-// addSkill drops a skill that nobody is counted in, so that a tally does not tell what it once held.
-func (t *Tally) addSkill(id string, o *SkillTally, times int) {
+// AddSkill counts a member's standing in a skill in (times 1) or takes it out again (times -1). A skill that nobody is
+// counted in is dropped, so that a tally does not tell what it once held.
+func (t *Tally) AddSkill(id string, o SkillTally, times int) {
 	if t.Skills == nil {
 		t.Skills = map[string]*SkillTally{}
 	}
@@ -435,5 +431,3 @@ func orEmpty(s []string) []string {
 	}
 	return s
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

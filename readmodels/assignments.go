@@ -64,7 +64,7 @@ func (m PathsOfMember) Paths(role string, teamHolds func(team string) bool) []st
 
 // RoleMembers lists the members who hold a role by some path, ordered by id.
 func (q *Queries) RoleMembers(ctx context.Context, plan, role string, want Want) (page List[*HolderRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Assignments, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Assignments, plan, want.Min, func(r Reader) error {
 		page, err = holders(ctx, r, plan, role, want)
 		return err
 	})
@@ -122,7 +122,7 @@ func idsIn(ctx context.Context, r Reader, scope Scope, plan, index, id string) (
 
 // HeldRoles returns the paths by which a member holds roles, by role; nil if there is no such member.
 func (q *Queries) HeldRoles(ctx context.Context, plan, member string, min eventstore.Position) (held map[string][]string, at Checkpoint, err error) {
-	at, err = q.view(ctx, Assignments, min, func(r Reader) error {
+	at, err = q.view(ctx, Assignments, plan, min, func(r Reader) error {
 		held = nil
 		rows, err := MemberPaths.Load(ctx, r, Assignments, plan, member)
 		if err != nil || rows[0] == nil {

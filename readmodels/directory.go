@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -120,28 +121,44 @@ func (q *Queries) Plan(ctx context.Context, plan string, min eventstore.Position
 	return one(ctx, q, Directory, PlanRows, plan, "plan", min)
 }
 
-// Plans lists all plans by id. It is for the operator only.
+// Plans lists all plans by id, out of every partition. It is for the operator only.
 func (q *Queries) Plans(ctx context.Context, want Want) (page List[*PlanRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
-		entries, err := r.Entries(ctx, Directory, Index{Catalog, PlanIndex}, Range{After: want.After, Limit: want.Limit + 1})
+	found := map[string]*PlanRow{} // each partition has the catalog
+	for p := range q.parts.Count() {
+		reached, err := q.viewIn(ctx, Directory.In(p), want.Min, func(r Reader) error {
+			return plansIn(ctx, r, want, found)
+		})
+		if err != nil {
+			return page, at, err
+		}
+		if p == 0 || reached.Position < at.Position {
+			at = reached
+		}
+	}
+	ids := slices.Sorted(maps.Keys(found))
+	if len(ids) > want.Limit {
+		ids = ids[:want.Limit]
+		page.Next = ids[want.Limit-1]
+	}
+	for _, id := range ids {
+		page.Items = append(page.Items, found[id])
+	}
+	return page, at, nil
+}
+
+func plansIn(ctx context.Context, r Reader, want Want, into map[string]*PlanRow) error {
+	entries, err := r.Entries(ctx, Directory, Index{Catalog, PlanIndex}, Range{After: want.After, Limit: want.Limit + 1})
+	if err != nil {
+		return err
+	}
+	for _, plan := range entries {
+		rows, err := PlanRows.Load(ctx, r, Directory, plan, "plan")
 		if err != nil {
 			return err
 		}
-		page = List[*PlanRow]{}
-		if len(entries) > want.Limit {
-			entries = entries[:want.Limit]
-			page.Next = entries[want.Limit-1]
-		}
-		for _, plan := range entries {
-			rows, err := PlanRows.Load(ctx, r, Directory, plan, "plan")
-			if err != nil {
-				return err
-			}
-			page.Items = append(page.Items, rows[0])
-		}
-		return nil
-	})
-	return page, at, err
+		into[plan] = rows[0]
+	}
+	return nil
 }
 
 // Member returns a member of the plan, nil if there is none.
@@ -151,7 +168,7 @@ func (q *Queries) Member(ctx context.Context, plan, id string, min eventstore.Po
 
 // Members lists the plan's members by name, or those of whose name or e-mail address each word of search is a prefix.
 func (q *Queries) Members(ctx context.Context, plan, search string, want Want) (page List[*MemberRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, plan, want.Min, func(r Reader) error {
 		if search == "" {
 			page, err = list(ctx, r, Directory, MemberRows, plan, MemberIndex, "", want)
 			return err
@@ -164,7 +181,7 @@ func (q *Queries) Members(ctx context.Context, plan, search string, want Want) (
 
 // Teams lists the plan's teams by name.
 func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[*TeamRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, plan, want.Min, func(r Reader) error {
 		page, err = list(ctx, r, Directory, TeamRows, plan, TeamIndex, "", want)
 		return err
 	})
@@ -174,7 +191,7 @@ func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[
 // Skills lists the plan's skills by name and then those of the catalog, or those of whose name or synonyms each word
 // of search is a prefix.
 func (q *Queries) Skills(ctx context.Context, plan, search string, want Want) (page List[*SkillRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Directory, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Directory, plan, want.Min, func(r Reader) error {
 		page = List[*SkillRow]{}
 		own, inCatalog := strings.CutPrefix(want.After, catalogCursor)
 		if !inCatalog {
@@ -279,7 +296,7 @@ func matches(have, want []string) bool {
 
 // one reads a single document.
 func one[T any](ctx context.Context, q *Queries, scope Scope, c Collection[T], plan, id string, min eventstore.Position) (row *T, at Checkpoint, err error) {
-	at, err = q.view(ctx, scope, min, func(r Reader) error {
+	at, err = q.view(ctx, scope, plan, min, func(r Reader) error {
 		rows, err := c.Load(ctx, r, scope, plan, id)
 		if err == nil {
 			row = rows[0]

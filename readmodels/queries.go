@@ -14,18 +14,19 @@ import (
 // only being built, answers *RebuildingError rather than empty.
 type Queries struct {
 	store Store
+	parts Partitions
 	mu    sync.Mutex
 	least map[Scope]eventstore.Position
 }
 
-// NewQueries returns the queries on a store.
-func NewQueries(store Store) *Queries {
-	return &Queries{store: store, least: map[Scope]eventstore.Position{}}
+// NewQueries returns the queries on a store whose plans are spread over partitions.
+func NewQueries(store Store, parts Partitions) *Queries {
+	return &Queries{store: store, parts: parts, least: map[Scope]eventstore.Position{}}
 }
 
 // Expect lets no read model answer before it has reached a position, such as the end of the log at start-up.
 func (q *Queries) Expect(position eventstore.Position) {
-	for _, scope := range Scopes() {
+	for _, scope := range q.parts.Scopes() {
 		q.reached(scope, position)
 	}
 }
@@ -38,10 +39,15 @@ func (q *Queries) reached(scope Scope, position eventstore.Position) eventstore.
 	return q.least[scope]
 }
 
-// view is View, with the promise of Queries.
-func (q *Queries) view(ctx context.Context, scope Scope, min eventstore.Position, query func(Reader) error) (Checkpoint, error) {
+// view is View in the partition of a plan, with the promise of Queries.
+func (q *Queries) view(ctx context.Context, scope Scope, plan string, min eventstore.Position, query func(Reader) error) (Checkpoint, error) {
+	return q.viewIn(ctx, scope.In(q.parts.Of(plan)), min, query)
+}
+
+// viewIn is view in the partition of a scope.
+func (q *Queries) viewIn(ctx context.Context, scope Scope, min eventstore.Position, query func(Reader) error) (Checkpoint, error) {
 	least := q.reached(scope, 0) // before the view: what others see meanwhile is not expected of this one
-	at, err := View(ctx, q.store, scope, min, query)
+	at, err := View(ctx, q.store, scope, min, func(r Reader) error { return query(within{r, scope.Partition}) })
 	if err != nil {
 		return at, err
 	}

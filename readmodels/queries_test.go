@@ -32,7 +32,7 @@ func TestQueriesNeverGoBack(t *testing.T) {
 	}
 	t.Run("not before what is expected is reached", func(t *testing.T) {
 		store := memory.New()
-		q := readmodels.NewQueries(store)
+		q := readmodels.NewQueries(store, 1)
 		q.Expect(7)
 		_, err := ask(q)
 		refused(err, 0, 7)
@@ -46,7 +46,7 @@ func TestQueriesNeverGoBack(t *testing.T) {
 	})
 	t.Run("not behind an earlier answer", func(t *testing.T) {
 		store := &swapped{memory.New()}
-		q := readmodels.NewQueries(store)
+		q := readmodels.NewQueries(store, 1)
 		commit(store, 0, 5)
 		if _, err := ask(q); err != nil {
 			t.Fatal(err)

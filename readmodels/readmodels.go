@@ -92,6 +92,9 @@ type Store interface {
 	// beginning to its end the scope stands at 0, still with its store and epoch, and commits are refused. Cut off in
 	// between it stays so; drop it again.
 	Drop(ctx context.Context, scope Scope, built Checkpoint) error
+	// Partitions returns over how many partitions the plans are spread here. That is what is wanted if nobody has said so
+	// before, and it stays so as long as the data.
+	Partitions(ctx context.Context, wanted Partitions) (Partitions, error)
 	// Dump yields every document and entry of a scope in a canonical order, for comparison.
 	Dump(ctx context.Context, scope Scope, yield func(line string) error) error
 	Close() error

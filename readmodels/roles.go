@@ -81,7 +81,7 @@ const (
 // Roles lists the plan's roles by title; state is "draft" (never published), "published", or empty for both.
 func (q *Queries) Roles(ctx context.Context, plan, state string, want Want) (page List[*RoleRow], at Checkpoint, err error) {
 	index := map[string]string{"": RoleIndex, "draft": DraftIndex, "published": PublishedIndex}[state]
-	at, err = q.view(ctx, Roles, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Roles, plan, want.Min, func(r Reader) error {
 		if page, err = list(ctx, r, Roles, RoleRows, plan, index, "", want); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (q *Queries) Roles(ctx context.Context, plan, state string, want Want) (pag
 
 // Role returns a role of the plan, nil if there is none.
 func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Position) (row *RoleRow, at Checkpoint, err error) {
-	at, err = q.view(ctx, Roles, min, func(r Reader) error {
+	at, err = q.view(ctx, Roles, plan, min, func(r Reader) error {
 		rows, err := RoleRows.Load(ctx, r, Roles, plan, id)
 		if err != nil || rows[0] == nil {
 			row = nil
@@ -111,7 +111,7 @@ func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Posi
 
 // RoleVersions lists the published versions of a role, the newest first.
 func (q *Queries) RoleVersions(ctx context.Context, plan, id string, want Want) (page List[*VersionRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Roles, want.Min, func(r Reader) error {
+	at, err = q.view(ctx, Roles, plan, want.Min, func(r Reader) error {
 		if page, err = list(ctx, r, Roles, VersionRows, plan, VersionIndex, id+separator, want); err != nil {
 			return err
 		}

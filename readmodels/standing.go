@@ -8,43 +8,9 @@ import (
 	"rolewise/eventstore"
 )
 
-// Documents from which a member's standing in roles is derived. The projections progress and role-analytics each keep
-// their own, in their own scope.
+// Documents from which standings are derived, besides those of the members.
 type (
-	// MemberState is all that counts of one member.
-	MemberState struct {
-		Name      string               `json:"name"`
-		Email     string               `json:"email"`
-		Teams     []string             `json:"teams,omitempty"`
-		Direct    []string             `json:"direct,omitempty"`  // roles assigned by name
-		Results   map[string][]Result  `json:"results,omitempty"` // by skill, in the order recorded
-		Beta      map[string]time.Time `json:"beta,omitempty"`    // by skill: when its beta assessment was taken last
-		Standings map[string]*Standing `json:"standings,omitempty"`
-	}
-	// Result is one measurement of a member in a skill.
-	Result struct {
-		Session    string              `json:"session"`
-		Score      int                 `json:"score"`
-		Percentile int                 `json:"percentile"`
-		Level      string              `json:"level"`
-		MeasuredAt time.Time           `json:"measured_at"`
-		Position   eventstore.Position `json:"position"` // of the event
-		Invalid    bool                `json:"invalid,omitempty"`
-	}
-	// Standing is a member's standing in a role.
-	Standing struct {
-		Paths    []string    `json:"paths,omitempty"`
-		Selected string      `json:"selected,omitempty"` // level of the member's own choice
-		Version  int         `json:"version"`            // of the role, by which the member was judged
-		Pinned   int         `json:"pinned,omitempty"`   // version that the member stays with (SPEC ROL-8, grandfather)
-		State    string      `json:"state"`
-		Level    string      `json:"level,omitempty"`
-		Done     int         `json:"done"`
-		Required int         `json:"required"`
-		Rule     string      `json:"rule"`  // by which the level was judged
-		Since    CauseRecord `json:"since"` // the event that last changed state or level
-	}
-	// Visit is what a standing is derived from; that of the last visit or refresh is kept, for the policy on_visit.
+	// Visit is what a standing is derived from.
 	Visit struct {
 		Version int          `json:"version"`
 		Rule    string       `json:"rule"`
@@ -60,12 +26,6 @@ type (
 		Measured bool   `json:"measured"`
 		Score    *int   `json:"score"`             // 0 to 300; null where not measured, and wherever it is shown
 		Session  string `json:"session,omitempty"` // of the measurement that counts
-	}
-	// CauseRecord names an event.
-	CauseRecord struct {
-		Position eventstore.Position `json:"position"`
-		Type     string              `json:"type"`
-		Time     time.Time           `json:"time"`
 	}
 	// RoleState is a role's version in force.
 	RoleState struct {
@@ -96,7 +56,6 @@ var (
 	RoleVersions = Collection[RoleVersion]{"version"} // id: role, version
 	TeamStates   = Collection[TeamState]{"team"}
 	PolicyStates = Collection[PolicyState]{"policy"}
-	Visits       = Collection[Visit]{"visit"} // id: member, role
 )
 
 const (
@@ -105,22 +64,6 @@ const (
 	UseIndex        = "uses"      // skill, role: which roles of the plan have, or had, the skill
 	BorrowIndex     = "borrowers" // of the catalog: role or skill, plan: which plans use it
 )
-
-// Counts returns the measurement that counts: the newest measured_at among the valid ones, the later recorded of two at
-// the same moment (SPEC MSR-5); nil if there is none.
-func Counts(results []Result) *Result {
-	var newest *Result
-	for i := range results {
-		r := &results[i]
-		if !r.Invalid && (newest == nil || !r.MeasuredAt.Before(newest.MeasuredAt)) {
-			newest = r
-		}
-	}
-	return newest
-}
-
-// Holds tells whether the member holds the role: by a path, or by a selected level (SPEC PRG-1).
-func (s *Standing) Holds() bool { return s != nil && (len(s.Paths) > 0 || s.Selected != "") }
 
 // Rows of the progress.
 type (
@@ -181,18 +124,18 @@ var ProgressHistories = Collection[ProgressHistory]{"history"}
 
 // MemberProgress returns a member's standing in every role they hold, ordered by role; nil if there is no such member.
 func (q *Queries) MemberProgress(ctx context.Context, plan, member string, min eventstore.Position) (rows []ProgressRow, at Checkpoint, err error) {
-	at, err = q.view(ctx, Progress, min, func(r Reader) error {
+	at, err = q.view(ctx, Progress, plan, min, func(r Reader) error {
 		rows = nil
 		states, err := MemberStates.Load(ctx, r, Progress, plan, member)
 		if err != nil || states[0] == nil {
 			return err
 		}
 		rows = []ProgressRow{}
-		for _, role := range sortedKeys(states[0].Standings) {
-			if !states[0].Standings[role].Holds() {
+		for _, standing := range states[0].Standings {
+			if !standing.Holds() {
 				continue
 			}
-			row, err := progressRow(ctx, r, plan, member, role, states[0].Standings[role])
+			row, err := progressRow(ctx, r, plan, member, standing.Role, standing)
 			if err != nil {
 				return err
 			}
@@ -237,7 +180,7 @@ func withoutScores(changes []ProgressChange) []ProgressChange {
 // MemberResults returns a member's standing in every skill they were measured in, ordered by skill; nil if there is no
 // such member.
 func (q *Queries) MemberResults(ctx context.Context, plan, member string, min eventstore.Position) (rows []ResultRow, at Checkpoint, err error) {
-	at, err = q.view(ctx, Progress, min, func(r Reader) error {
+	at, err = q.view(ctx, Progress, plan, min, func(r Reader) error {
 		rows = nil
 		states, err := MemberStates.Load(ctx, r, Progress, plan, member)
 		if err != nil || states[0] == nil {
@@ -249,7 +192,11 @@ func (q *Queries) MemberResults(ctx context.Context, plan, member string, min ev
 			if err != nil {
 				return err
 			}
-			rows = append(rows, resultRow(skill, names[0], states[0]))
+			row, err := resultRow(skill, names[0], states[0])
+			if err != nil {
+				return err
+			}
+			rows = append(rows, row)
 		}
 		return nil
 	})
@@ -258,22 +205,32 @@ func (q *Queries) MemberResults(ctx context.Context, plan, member string, min ev
 
 // skillsTaken lists the skills that a member was assessed in, in beta too, sorted.
 func skillsTaken(m *MemberState) []string {
-	taken := append(sortedKeys(m.Results), sortedKeys(m.Beta)...)
+	var taken []string
+	for i := range m.Results {
+		taken = append(taken, m.Results[i].Skill)
+	}
+	for _, beta := range m.Beta {
+		taken = append(taken, beta.Skill)
+	}
 	slices.Sort(taken)
 	return slices.Compact(taken)
 }
 
-func resultRow(skill string, named SkillName, m *MemberState) ResultRow {
-	results := m.Results[skill]
+func resultRow(skill string, named SkillName, m *MemberState) (ResultRow, error) {
+	results := m.Of(skill)
 	row := ResultRow{Skill: skill, Name: named.Name, State: named.State, History: []MeasurementRow{}}
-	if taken, ok := m.Beta[skill]; ok {
-		row.BetaTaken, row.MustRetake = &taken, named.State == "validated" && Counts(results) == nil
-	}
-	if newest := Counts(results); newest != nil {
+	newest := results.Counts()
+	if newest != nil {
 		row.Level, row.MeasuredAt = &newest.Level, &newest.MeasuredAt
 	}
-	for _, result := range results {
+	for _, taken := range m.Beta {
+		if taken.Skill == skill {
+			row.BetaTaken, row.MustRetake = &taken.At, named.State == "validated" && newest == nil
+		}
+	}
+	all, err := results.All()
+	for _, result := range all {
 		row.History = append(row.History, MeasurementRow{result.Session, result.Level, result.MeasuredAt, !result.Invalid})
 	}
-	return row
+	return row, err
 }

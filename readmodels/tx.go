@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ type Tx struct {
 	docs   map[Key]*document
 	index  changes // since the last Batch
 	sent   changes // of the last Batch, which may still be on its way to the store
+	memos  map[string]memo
 }
 
 type document struct {
@@ -42,7 +44,7 @@ const keep = 200_000
 
 // NewTx returns an empty Tx over a scope.
 func NewTx(reader Reader, scope Scope) *Tx {
-	return &Tx{reader: reader, scope: scope, docs: map[Key]*document{}, index: changes{}, sent: changes{}}
+	return &Tx{reader: reader, scope: scope, docs: map[Key]*document{}, index: changes{}, sent: changes{}, memos: map[string]memo{}}
 }
 
 // Add puts an entry into an index.
@@ -123,7 +125,13 @@ func encode(key Key, value any) ([]byte, error) {
 	if value == nil {
 		return nil, nil
 	}
-	encoded, err := json.Marshal(value)
+	var encoded []byte
+	var err error
+	if packs, ok := value.(encoding.BinaryAppender); ok {
+		encoded, err = packs.AppendBinary(make([]byte, 0, 512))
+	} else {
+		encoded, err = json.Marshal(value)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
 	}
@@ -135,6 +143,43 @@ func (tx *Tx) Forget() {
 	clear(tx.docs)
 	clear(tx.index)
 	clear(tx.sent)
+	for _, m := range tx.memos {
+		m.forget()
+	}
+}
+
+// Memo keeps what rules derived from documents of some collections, until one of these is edited or the Tx forgets.
+// What was derived must follow from the documents alone, and a document edited must be changed before anything is
+// derived again.
+type Memo[K comparable, V any] struct{ values map[K]V }
+
+type memo interface{ forget() }
+
+func (m *Memo[K, V]) forget() { clear(m.values) }
+
+// MemoOf returns the memo of a Tx over some collections.
+func MemoOf[K comparable, V any](tx *Tx, collections ...string) *Memo[K, V] {
+	if kept, ok := tx.memos[collections[0]].(*Memo[K, V]); ok {
+		return kept
+	}
+	m := &Memo[K, V]{values: map[K]V{}}
+	for _, name := range collections {
+		tx.memos[name] = m
+	}
+	return m
+}
+
+// Get returns what was kept, or derives it.
+func (m *Memo[K, V]) Get(key K, derive func() (V, error)) (V, error) {
+	value, known := m.values[key]
+	if known {
+		return value, nil
+	}
+	value, err := derive()
+	if err == nil {
+		m.values[key] = value
+	}
+	return value, err
 }
 
 // Collection is a typed set of documents. The same value serves the projection that writes and the query that reads.
@@ -142,33 +187,45 @@ type Collection[T any] struct{ Name string }
 
 // Edit returns the document for change, a zero one if there is none. It is written at the end of the page.
 func (c Collection[T]) Edit(ctx context.Context, tx *Tx, plan, id string) (*T, error) {
-	value, err := c.Peek(ctx, tx, plan, id)
+	doc, value, err := c.document(ctx, tx, plan, id)
 	if err != nil {
 		return nil, err
 	}
-	doc := tx.docs[Key{plan, c.Name, id}]
 	if value == nil {
 		value = new(T)
 		doc.value = value
 	}
 	doc.dirty = true
+	tx.changed(c.Name)
 	return value, nil
+}
+
+func (tx *Tx) changed(collection string) {
+	if m := tx.memos[collection]; m != nil {
+		m.forget()
+	}
 }
 
 // Peek returns the document, nil if there is none. The caller must not change it.
 func (c Collection[T]) Peek(ctx context.Context, tx *Tx, plan, id string) (*T, error) {
+	_, value, err := c.document(ctx, tx, plan, id)
+	return value, err
+}
+
+func (c Collection[T]) document(ctx context.Context, tx *Tx, plan, id string) (*document, *T, error) {
 	key := Key{plan, c.Name, id}
-	if tx.docs[key] == nil {
+	doc := tx.docs[key]
+	if doc == nil {
 		if err := c.Prefetch(ctx, tx, plan, id); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		doc = tx.docs[key]
 	}
-	held := tx.docs[key].value
-	value, ok := held.(*T)
-	if held != nil && !ok { // two collections of one name would overwrite each other's documents
-		return nil, fmt.Errorf("collection %s is used for %T and for %T", c.Name, held, value)
+	value, ok := doc.value.(*T)
+	if doc.value != nil && !ok { // two collections of one name would overwrite each other's documents
+		return nil, nil, fmt.Errorf("collection %s is used for %T and for %T", c.Name, doc.value, value)
 	}
-	return value, nil
+	return doc, value, nil
 }
 
 // Prefetch reads documents in one round trip, before a rule that touches many of them.
@@ -202,6 +259,7 @@ func (c Collection[T]) Prefetch(ctx context.Context, tx *Tx, plan string, ids ..
 // Delete removes the document.
 func (c Collection[T]) Delete(tx *Tx, plan, id string) {
 	tx.docs[Key{plan, c.Name, id}] = &document{dirty: true}
+	tx.changed(c.Name)
 }
 
 // Load reads documents for a query, in the order of the ids, nil where there is none.
@@ -228,7 +286,13 @@ func (c Collection[T]) decode(key Key, stored []byte) (*T, error) {
 		return nil, nil
 	}
 	value := new(T)
-	if err := json.Unmarshal(stored, value); err != nil {
+	var err error
+	if packed, ok := any(value).(encoding.BinaryUnmarshaler); ok {
+		err = packed.UnmarshalBinary(stored)
+	} else {
+		err = json.Unmarshal(stored, value)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("decode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
 	}
 	return value, nil

@@ -30,7 +30,7 @@ const title = `<script>alert("role")</script>`
 // pages is the dashboard of a plan with one published role, in front of a handler that tells what reached it.
 func pages(t *testing.T) http.Handler {
 	t.Helper()
-	queries := readmodels.NewQueries(projected(t))
+	queries := readmodels.NewQueries(projected(t), 1)
 	rest := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Reached", r.Method+" "+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTeapot)
@@ -52,7 +52,7 @@ func projected(t *testing.T) readmodels.Store {
 	})
 	position := write(t, log)
 	models := memory.New()
-	runner, err := projections.NewRunner(t.Context(), log, models, slog.New(slog.DiscardHandler), projections.All()...)
+	runner, err := projections.NewRunner(t.Context(), projections.Setup{Events: log, Models: models, Partitions: 1, Log: slog.New(slog.DiscardHandler)}, projections.All()...)
 	if err != nil {
 		t.Fatal(err)
 	}

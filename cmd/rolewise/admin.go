@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"rolewise/readmodels"
 )
 
 // admin answers on the listener for operators: liveness, readiness, metrics, version (SPEC OPS-3).
@@ -69,7 +67,7 @@ func (s *system) status(ctx context.Context) ([]projectionStatus, error) {
 	}
 	faults := s.faults()
 	var lines []projectionStatus
-	for _, scope := range readmodels.Scopes() {
+	for _, scope := range s.parts.Scopes() {
 		at, err := s.models.Checkpoint(ctx, scope)
 		if err != nil {
 			return nil, err

@@ -13,11 +13,15 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"rolewise/readmodels"
 )
 
 // serveOptions are the flags of rolewise serve.
 type serveOptions struct {
 	listen, adminListen, eventstore, redis, data, replica, operatorKeyFile string
+
+	partitions int
 
 	role role
 }
@@ -35,6 +39,7 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8081", "address of health, metrics and version")
 	cmd.Flags().StringVar(&o.eventstore, "eventstore", "", "sqlite:PATH, or esdb://… or kurrentdb://… for a KurrentDB")
 	cmd.Flags().StringVar(&o.redis, "redis", "", "redis://…, rediss://…, redis-cluster://host:port,… or memory")
+	cmd.Flags().IntVar(&o.partitions, "partitions", 0, "over how many partitions new read models spread the plans, a power of two; 8 if it is left out")
 	cmd.Flags().StringVar(&o.data, "data", "", "directory of the keys of personal data and the operator's key; that of the SQLite file if it is left out")
 	cmd.Flags().StringVar(&o.replica, "replica", "", "file of the local copy of a log in KurrentDB, from which history is read; each process needs its own; replica.db in the data directory if it is left out")
 	cmd.Flags().StringVar(&o.operatorKeyFile, "operator-key-file", "", "file with the operator's key; made in the data directory if it is left out")
@@ -61,6 +66,10 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		return err
 	}
 	defer models.Close()
+	parts, err := partitions(ctx, models, readmodels.Partitions(o.partitions))
+	if err != nil {
+		return err
+	}
 	log, err := openLog(ctx, o.log())
 	if err != nil {
 		return err
@@ -73,7 +82,7 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		}
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
-	sys, err := newSystemAs(ctx, o.role, log, models, logger)
+	sys, err := newSystemAs(ctx, o.role, log, models, parts, logger)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 	"rolewise/eventstore/replica"
 	"rolewise/eventstore/shred"
 	"rolewise/eventstore/sqlite"
+	"rolewise/leases"
+	"rolewise/leases/redisleases"
 	"rolewise/readmodels"
 	"rolewise/readmodels/memory"
 	"rolewise/readmodels/redis"
@@ -184,4 +186,35 @@ func openModels(ctx context.Context, url string) (readmodels.Store, error) {
 		return memory.New(), nil
 	}
 	return redis.Open(ctx, url)
+}
+
+// usualPartitions is enough for some ten processes that project, and few enough that a copy of the catalog in each is no
+// burden.
+const usualPartitions = 8
+
+// partitions returns over how many partitions read models are spread. Where there are some, their number is theirs: to
+// ask for another one is an error (SPEC OPS-4).
+func partitions(ctx context.Context, models readmodels.Store, wanted readmodels.Partitions) (readmodels.Partitions, error) {
+	asked := wanted
+	_, embedded := models.(*memory.Store)
+	switch {
+	case asked == 0 && embedded:
+		asked = 1
+	case asked == 0:
+		asked = usualPartitions
+	}
+	n, err := models.Partitions(ctx, asked)
+	if err == nil && wanted != 0 && n != wanted {
+		err = fmt.Errorf("the read models have %d partitions, not %d: leave out --partitions, or use another Redis database", n, wanted)
+	}
+	return n, err
+}
+
+// keeper shares the partitions with the other processes that project into the same Redis; nil: there can be none.
+func keeper(models readmodels.Store, logger *slog.Logger) (leases.Keeper, error) {
+	shared, ok := models.(*redis.Store)
+	if !ok {
+		return nil, nil
+	}
+	return redisleases.New(redisleases.Options{Client: shared.Client(), Group: "projections", Log: logger})
 }

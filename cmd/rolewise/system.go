@@ -24,6 +24,7 @@ import (
 type system struct {
 	log      *eventLog
 	models   readmodels.Store
+	parts    readmodels.Partitions
 	commands *commands.Handler
 	queries  *readmodels.Queries
 	runner   *projections.Runner // nil: other processes project
@@ -34,12 +35,12 @@ type system struct {
 
 // newSystem wires all the parts. Nothing runs before run.
 func newSystem(ctx context.Context, log *eventLog, models readmodels.Store, logger *slog.Logger) (*system, error) {
-	return newSystemAs(ctx, roleAll, log, models, logger)
+	return newSystemAs(ctx, roleAll, log, models, 1, logger)
 }
 
 // newSystemAs wires the parts that a role needs.
-func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.Store, logger *slog.Logger) (*system, error) {
-	s := &system{log: log, models: models, logger: logger}
+func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.Store, parts readmodels.Partitions, logger *slog.Logger) (*system, error) {
+	s := &system{log: log, models: models, parts: parts, logger: logger}
 	if r.answers() {
 		s.commands = commands.New(log, time.Now, log.emailKey)
 		if err := s.commands.Bootstrap(ctx); err != nil {
@@ -47,7 +48,11 @@ func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.S
 		}
 	}
 	if r.projects() {
-		runner, err := projections.NewRunner(ctx, log, models, logger, projections.All()...)
+		shared, err := keeper(models, logger)
+		if err != nil {
+			return nil, err
+		}
+		runner, err := projections.NewRunner(ctx, projections.Setup{Events: log, Models: models, Partitions: parts, Leases: shared, Log: logger}, projections.All()...)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +63,7 @@ func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.S
 		return nil, fmt.Errorf("find the end of the log: %w", err)
 	}
 	if r.answers() {
-		s.queries = readmodels.NewQueries(models)
+		s.queries = readmodels.NewQueries(models, parts)
 		s.queries.Expect(info.Head)
 	}
 	return s, nil
@@ -123,7 +128,7 @@ func (s *system) caughtUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, scope := range readmodels.Scopes() {
+	for _, scope := range s.parts.Scopes() {
 		if err := s.models.Wait(ctx, scope, info.Head); err != nil {
 			return fmt.Errorf("wait for %s: %w", scope, err)
 		}

@@ -3,6 +3,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ type Store struct {
 	mutex  sync.Mutex
 	scopes map[readmodels.Scope]*scope
 	closed bool
+	parts  readmodels.Partitions // 0: nobody has said
 	room   waiting.Room[readmodels.Scope]
 }
 
@@ -35,6 +37,22 @@ type scope struct {
 
 // New returns an empty Store.
 func New() *Store { return &Store{scopes: map[readmodels.Scope]*scope{}} }
+
+// Partitions implements readmodels.Store.
+func (s *Store) Partitions(ctx context.Context, wanted readmodels.Partitions) (readmodels.Partitions, error) {
+	if err := errors.Join(ctx.Err(), wanted.Check()); err != nil {
+		return 0, err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.closed {
+		return 0, readmodels.ErrClosed
+	}
+	if s.parts == 0 {
+		s.parts = wanted
+	}
+	return s.parts, nil
+}
 
 // at returns the scope, empty if nothing was ever committed to it.
 func (s *Store) at(ctx context.Context, name readmodels.Scope) (*scope, error) {

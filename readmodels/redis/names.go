@@ -15,6 +15,7 @@ import (
 //	rw:{role-analytics@3/07}:checkpoint              hash: position, time, store, epoch, fence; dropping, renewed
 //	rw:{role-analytics@3/07}:doc:<plan>:<collection> hash: id → document
 //	rw:{role-analytics@3/07}:index:<plan>:<index>    sorted set: entries, all of score 0
+//	rw:partitions                                    the number of partitions of all projections
 //	rw/0:{role-analytics@3/07}                       channel of database 0: positions as they are committed
 //
 // The braces make the scope the hash tag. Escaped parts hold no character that is special in a pattern either.

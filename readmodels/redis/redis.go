@@ -60,6 +60,9 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	return s, nil
 }
 
+// Client is the connections of the store, for what else is kept beside the read models.
+func (s *Store) Client() goredis.UniversalClient { return s.client }
+
 // Close ends all waits and connections.
 func (s *Store) Close() error {
 	var err error

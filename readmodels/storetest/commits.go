@@ -229,3 +229,20 @@ func testLarge(t *testing.T, s *suite) {
 	equalTexts(t, "what is left", Lines(s.ctx, t, s.Store, s.scope), []string{
 		`doc "acme" "c0" "9999" 9999 ` + string(filler), `entry "acme" "names" "09999"`})
 }
+
+func testPartitions(t *testing.T, s *suite) {
+	first, err := s.Store.Partitions(t.Context(), 4)
+	if err != nil || first.Check() != nil {
+		t.Fatalf("%d partitions, %v", first, err)
+	}
+	for _, wanted := range []readmodels.Partitions{1, 8} {
+		if n, err := s.Store.Partitions(t.Context(), wanted); err != nil || n != first {
+			t.Errorf("%d partitions, %v; they were %d", n, err, first)
+		}
+	}
+	for _, none := range []readmodels.Partitions{-1, 0, 3, 512} {
+		if n, err := s.Store.Partitions(t.Context(), none); err == nil {
+			t.Errorf("%d partitions are %d", none, n)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) readmodels.Store) {
 		{"Dump is canonical", testDump},
 		{"Drop empties a scope", testDrop},
 		{"of racing drops one empties the scope", testDropRace},
+		{"the number of partitions is settled once", testPartitions},
 		{"any batches give what a plain model gives", testModel},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,0 +1,218 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"golang.org/x/sync/errgroup"
+
+	"rolewise/eventstore"
+	"rolewise/readmodels"
+)
+
+// scan is workers that are fed by one scan of the log. A worker that cannot go on leaves it for a scan of its own, so
+// that the others do; a scan that has reached the end of the log joins the scan that lives there.
+type scan struct {
+	runner *Runner
+	feed   *Feed
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	workers []*worker
+	ended   bool
+}
+
+// begin starts a scan after a while, unless the runner is ending.
+func (r *Runner) begin(workers []*worker, after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running == nil || r.running.Err() != nil || len(workers) == 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.running)
+	s := &scan{runner: r, workers: slices.Clone(workers), cancel: cancel}
+	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: catchUp}, s.note)
+	r.scans = append(r.scans, s)
+	r.working.Go(func() {
+		defer cancel()
+		pause(ctx, after)
+		if err := s.run(ctx); err != nil {
+			r.end(err)
+		}
+	})
+}
+
+// run is one router of Watermill with one handler, until the scan is dissolved.
+func (s *scan) run(ctx context.Context) error {
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drain}, watermill.NewSlogLogger(s.runner.log))
+	if err != nil {
+		return err
+	}
+	router.AddMiddleware(middleware.Recoverer)
+	router.AddConsumerHandler("projections", "log", s.feed, func(m *message.Message) error {
+		return s.apply(m.Context(), PageOf(m))
+	})
+	if err := router.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// from is where the hindmost worker stands.
+func (s *scan) from() eventstore.Position {
+	var least eventstore.Position
+	for i, m := range s.present() {
+		if at := m.from(); i == 0 || at < least {
+			least = at
+		}
+	}
+	return least
+}
+
+func (s *scan) present() []*worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.workers)
+}
+
+// pause waits, for as long as the context lasts.
+func pause(ctx context.Context, how time.Duration) {
+	timer := time.NewTimer(how)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// note is told what keeps the log from being read.
+func (s *scan) note(err error) {
+	for _, m := range s.present() {
+		s.runner.note(m.name, err)
+	}
+}
+
+// apply hands each worker what a page has for its partition, several at a time.
+func (s *scan) apply(ctx context.Context, page eventstore.Page) error {
+	byPartition := s.runner.split(page)
+	now := time.Now()
+	var folding errgroup.Group
+	folding.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	for _, m := range s.present() {
+		mine := page
+		mine.Events = byPartition[m.partition]
+		if len(mine.Events) == 0 {
+			s.judge(ctx, m, m.apply(ctx, mine, now))
+			continue
+		}
+		folding.Go(func() error {
+			s.judge(ctx, m, m.apply(ctx, mine, now))
+			return nil
+		})
+	}
+	_ = folding.Wait() // each has been judged
+	if page.Live {
+		s.runner.live(s)
+	}
+	return ctx.Err()
+}
+
+// judge lets a worker that failed go on alone, later.
+func (s *scan) judge(ctx context.Context, m *worker, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if s.runner.note(m.name, err); err == nil {
+		return
+	}
+	if s.leave(m) {
+		s.runner.begin([]*worker{m}, m.wait())
+	}
+}
+
+// leave takes a worker out. The last one dissolves the scan.
+func (s *scan) leave(m *worker) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.workers)
+	s.workers = slices.DeleteFunc(s.workers, func(one *worker) bool { return one == m })
+	if len(s.workers) == 0 {
+		s.ended = true
+		s.cancel()
+	}
+	return len(s.workers) < before
+}
+
+// live is told that a scan has reached the end of the log. The first one stays there, the others join it.
+func (r *Runner) live(s *scan) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.scans = slices.DeleteFunc(r.scans, func(one *scan) bool { return one.over() })
+	main := r.main
+	if main == nil || main.over() {
+		r.main = s
+		return
+	}
+	if main == s {
+		return
+	}
+	s.mu.Lock()
+	moving := s.workers
+	s.workers, s.ended = nil, true
+	s.mu.Unlock()
+	if !main.join(moving) { // it has dissolved meanwhile
+		s.mu.Lock()
+		s.workers, s.ended = moving, false
+		s.mu.Unlock()
+		r.main = s
+		return
+	}
+	for _, m := range moving {
+		m.healed()
+	}
+	s.cancel()
+	main.feed.Restart() // from where the hindmost of them stands
+}
+
+func (s *scan) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+func (s *scan) join(workers []*worker) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.workers = append(s.workers, workers...)
+	return true
+}
+
+// split sorts the events of a page by partition; those of the catalog go to all.
+func (r *Runner) split(page eventstore.Page) [][]eventstore.Recorded {
+	n := r.parts.Count()
+	if n == 1 {
+		return [][]eventstore.Recorded{page.Events}
+	}
+	parts := make([][]eventstore.Recorded, n)
+	for _, e := range page.Events {
+		if e.Stream.Plan != readmodels.Catalog {
+			p := r.parts.Of(e.Stream.Plan)
+			parts[p] = append(parts[p], e)
+			continue
+		}
+		for p := range parts {
+			parts[p] = append(parts[p], e)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,110 @@
+package projections
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"rolewise/eventstore"
+)
+
+// restFor is for how long a partition that has nothing to do leaves its checkpoint where it is: with many partitions the
+// checkpoints alone would else cost more than the events.
+const restFor = 200 * time.Millisecond
+
+// worker is one projection in one partition, fed by a scan.
+type worker struct {
+	name      string
+	projector *Projector
+	partition int
+
+	mu      sync.Mutex
+	passed  eventstore.Page // what has come since the last commit and was not for this partition
+	since   time.Time       // of its first page
+	retired bool            // its partition was given up
+	failed  int             // times since it was last at the end of the log
+}
+
+// wait is for how long a worker that failed is left alone: 10 ms, then twice as long each time, up to 5 s.
+func (w *worker) wait() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wait := min(10*time.Millisecond<<min(w.failed, 10), 5*time.Second)
+	w.failed++
+	return wait
+}
+
+// healed is called when the worker has caught up again.
+func (w *worker) healed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = 0
+}
+
+// apply folds what a page has for the partition. Pages that do not follow are those of a feed that is about to be begun
+// anew, and are left.
+func (w *worker) apply(ctx context.Context, page eventstore.Page, now time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := w.position()
+	if w.retired || page.After > at || page.Through <= at {
+		return nil
+	}
+	if len(page.Events) == 0 {
+		if w.passed.Through == 0 {
+			w.since = now
+		}
+		w.passed.Through = page.Through
+		return w.settle(ctx, now)
+	}
+	page.After = w.projector.Position()
+	w.passed = eventstore.Page{}
+	return w.projector.Apply(ctx, page)
+}
+
+// settle moves the checkpoint over what was not for this partition, if it has rested long enough.
+func (w *worker) settle(ctx context.Context, now time.Time) error {
+	if w.passed.Through == 0 || w.retired || now.Sub(w.since) < restFor {
+		return nil
+	}
+	page := eventstore.Page{After: w.projector.Position(), Through: w.passed.Through}
+	w.passed = eventstore.Page{}
+	return w.projector.Apply(ctx, page)
+}
+
+// rest is settle, by the clock.
+func (w *worker) rest(ctx context.Context, now time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.settle(ctx, now)
+}
+
+// position is how far the worker has come, in memory.
+func (w *worker) position() eventstore.Position {
+	return max(w.projector.Position(), w.passed.Through)
+}
+
+// from is where a feed for the worker begins.
+func (w *worker) from() eventstore.Position {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.position()
+}
+
+// retire waits for the page in hand; no other is applied after it.
+func (w *worker) retire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.retired = true
+}
+
+// lost tells whether the read model has lost its data; the worker then begins where it stands.
+func (w *worker) lost(ctx context.Context) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lost, err := w.projector.Lost(ctx)
+	if lost {
+		w.passed = eventstore.Page{}
+	}
+	return lost, err
+}

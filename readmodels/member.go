@@ -1,0 +1,317 @@
+package readmodels
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"rolewise/eventstore"
+)
+
+// Documents from which a member's standing in roles is derived. The projections progress and role-analytics each keep
+// their own, in their own scope.
+type (
+	// MemberState is all that counts of one member. It is packed, since every event about the member writes it anew.
+	MemberState struct {
+		Name      string
+		Email     string
+		Teams     []string
+		Direct    []string       // roles assigned by name
+		Results   []SkillResults // by skill, sorted
+		Beta      []BetaTaken    // by skill, sorted
+		Standings []*Standing    // by role, sorted
+		Visits    []KeptVisit    // by role, sorted
+	}
+	// BetaTaken says when a member took the beta assessment of a skill last.
+	BetaTaken struct {
+		Skill string
+		At    time.Time
+	}
+	// Result is one measurement of a member in a skill.
+	Result struct {
+		Session    string
+		Score      int
+		Percentile int
+		Level      string
+		MeasuredAt time.Time
+		Position   eventstore.Position // of the event
+		Invalid    bool
+	}
+	// Standing is a member's standing in a role.
+	Standing struct {
+		Role     string
+		Paths    []string
+		Selected string // level of the member's own choice
+		Version  int    // of the role, by which the member was judged
+		Pinned   int    // version that the member stays with (SPEC ROL-8, grandfather)
+		State    string
+		Level    string
+		Done     int
+		Required int
+		Rule     string      // by which the level was judged
+		Since    CauseRecord // the event that last changed state or level
+	}
+	// CauseRecord names an event.
+	CauseRecord struct {
+		Position eventstore.Position
+		Type     string
+		Time     time.Time
+	}
+)
+
+// SkillResults is what was measured of a member in one skill, in the order recorded.
+type SkillResults struct {
+	Skill  string
+	counts Result // Session is empty where none counts
+	valid  bool   // counts holds a measurement
+	packed []byte
+}
+
+// Counts returns the measurement that counts: the newest measured_at among the valid ones, the later recorded of two at
+// the same moment (SPEC MSR-5); nil if there is none. The caller must not change it.
+func (r *SkillResults) Counts() *Result {
+	if r == nil || !r.valid {
+		return nil
+	}
+	return &r.counts
+}
+
+// Add records a measurement.
+func (r *SkillResults) Add(result Result) {
+	r.packed = result.pack(r.packed)
+	r.weigh(result)
+}
+
+func (r *SkillResults) weigh(result Result) {
+	if !result.Invalid && (!r.valid || !result.MeasuredAt.Before(r.counts.MeasuredAt)) {
+		r.counts, r.valid = result, true
+	}
+}
+
+// Invalidate lets what was measured in a session count no more.
+func (r *SkillResults) Invalidate(session string) error {
+	all, err := r.All()
+	if err != nil {
+		return err
+	}
+	r.packed, r.counts, r.valid = r.packed[:0], Result{}, false
+	for _, result := range all {
+		result.Invalid = result.Invalid || result.Session == session
+		r.Add(result)
+	}
+	return nil
+}
+
+// All returns every measurement, the oldest recorded first.
+func (r *SkillResults) All() ([]Result, error) {
+	if r == nil {
+		return nil, nil
+	}
+	var all []Result
+	u := unpacker{rest: r.packed}
+	for len(u.rest) > 0 && !u.failed {
+		all = append(all, u.result())
+	}
+	return all, u.err()
+}
+
+func (r Result) pack(b []byte) []byte {
+	invalid := byte(0)
+	if r.Invalid {
+		invalid = 1
+	}
+	b = packText(append(b, invalid), r.Session)
+	b = packNumber(packNumber(b, r.Score), r.Percentile)
+	b = packTime(packText(b, r.Level), r.MeasuredAt)
+	return packNumber(b, int(r.Position))
+}
+
+func (u *unpacker) result() Result {
+	return Result{
+		Invalid: u.flags() == 1, Session: u.text(), Score: u.number(), Percentile: u.number(), Level: u.text(),
+		MeasuredAt: u.time(), Position: eventstore.Position(u.number()),
+	}
+}
+
+// Of returns what was measured in a skill, nil if nothing was.
+func (m *MemberState) Of(skill string) *SkillResults {
+	i, found := slices.BinarySearchFunc(m.Results, skill, func(r SkillResults, skill string) int { return strings.Compare(r.Skill, skill) })
+	if !found {
+		return nil
+	}
+	return &m.Results[i]
+}
+
+// Measure records a measurement in a skill.
+func (m *MemberState) Measure(skill string, result Result) {
+	i, found := slices.BinarySearchFunc(m.Results, skill, func(r SkillResults, skill string) int { return strings.Compare(r.Skill, skill) })
+	if !found {
+		m.Results = slices.Insert(m.Results, i, SkillResults{Skill: skill})
+	}
+	m.Results[i].Add(result)
+}
+
+// TakeBeta notes when the beta assessment of a skill was taken, if that is the last time.
+func (m *MemberState) TakeBeta(skill string, at time.Time) {
+	i, found := slices.BinarySearchFunc(m.Beta, skill, func(b BetaTaken, skill string) int { return strings.Compare(b.Skill, skill) })
+	if !found {
+		m.Beta = slices.Insert(m.Beta, i, BetaTaken{Skill: skill, At: at})
+	} else if m.Beta[i].At.Before(at) {
+		m.Beta[i].At = at
+	}
+}
+
+func (m *MemberState) standing(role string) (int, bool) {
+	return slices.BinarySearchFunc(m.Standings, role, func(s *Standing, role string) int { return strings.Compare(s.Role, role) })
+}
+
+// In returns the standing in a role, nil if there is none.
+func (m *MemberState) In(role string) *Standing {
+	if i, found := m.standing(role); found {
+		return m.Standings[i]
+	}
+	return nil
+}
+
+// EditIn returns the standing in a role for change, a new one if there is none.
+func (m *MemberState) EditIn(role string) *Standing {
+	i, found := m.standing(role)
+	if !found {
+		m.Standings = slices.Insert(m.Standings, i, &Standing{Role: role})
+	}
+	return m.Standings[i]
+}
+
+// Leave drops the standing in a role.
+func (m *MemberState) Leave(role string) {
+	if i, found := m.standing(role); found {
+		m.Standings = slices.Delete(m.Standings, i, i+1)
+	}
+}
+
+// AppendBinary packs the document.
+func (m *MemberState) AppendBinary(b []byte) ([]byte, error) {
+	b = packTexts(packTexts(packText(packText(b, m.Name), m.Email), m.Teams), m.Direct)
+	b = packNumber(b, len(m.Results))
+	for i := range m.Results {
+		b = packBytes(packText(b, m.Results[i].Skill), m.Results[i].packed)
+	}
+	b = packNumber(b, len(m.Beta))
+	for _, taken := range m.Beta {
+		b = packTime(packText(b, taken.Skill), taken.At)
+	}
+	b = packNumber(b, len(m.Standings))
+	for _, s := range m.Standings {
+		b = s.pack(b)
+	}
+	b = packNumber(b, len(m.Visits))
+	for _, v := range m.Visits {
+		b = packBytes(packText(b, v.Role), v.packed)
+	}
+	return b, nil
+}
+
+// UnmarshalBinary unpacks the document.
+func (m *MemberState) UnmarshalBinary(b []byte) error {
+	u := unpacker{rest: b}
+	*m = MemberState{Name: u.text(), Email: u.text(), Teams: u.texts(), Direct: u.texts()}
+	for range u.count() {
+		r := SkillResults{Skill: u.text(), packed: u.bytes()}
+		all, err := r.All()
+		if err != nil {
+			return err
+		}
+		for _, result := range all {
+			r.weigh(result)
+		}
+		m.Results = append(m.Results, r)
+	}
+	for range u.count() {
+		m.Beta = append(m.Beta, BetaTaken{Skill: u.text(), At: u.time()})
+	}
+	for range u.count() {
+		m.Standings = append(m.Standings, u.standing())
+	}
+	for range u.count() {
+		m.Visits = append(m.Visits, KeptVisit{Role: u.text(), packed: u.bytes()})
+	}
+	return u.err()
+}
+
+func (s *Standing) pack(b []byte) []byte {
+	b = packTexts(packText(b, s.Role), s.Paths)
+	b = packNumber(packNumber(packText(b, s.Selected), s.Version), s.Pinned)
+	b = packNumber(packNumber(packText(packText(b, s.State), s.Level), s.Done), s.Required)
+	b = packNumber(packText(b, s.Rule), int(s.Since.Position))
+	return packTime(packText(b, s.Since.Type), s.Since.Time)
+}
+
+func (u *unpacker) standing() *Standing {
+	return &Standing{
+		Role: u.text(), Paths: u.texts(), Selected: u.text(), Version: u.number(), Pinned: u.number(), State: u.text(),
+		Level: u.text(), Done: u.number(), Required: u.number(), Rule: u.text(),
+		Since: CauseRecord{Position: eventstore.Position(u.number()), Type: u.text(), Time: u.time()},
+	}
+}
+
+// Holds tells whether the member holds the role: by a path, or by a selected level (SPEC PRG-1).
+func (s *Standing) Holds() bool { return s != nil && (len(s.Paths) > 0 || s.Selected != "") }
+
+// KeptVisit is what a standing was derived from at the last visit or refresh, for the policy on_visit. What the role's
+// version says of its skills is not kept with it.
+type KeptVisit struct {
+	Role   string
+	packed []byte
+}
+
+// VisitedSkill is what was known of a skill of the role at a visit.
+type VisitedSkill struct {
+	Status string
+	Counts *Result // nil where not measured
+}
+
+// KeepVisit replaces what was kept of a role: the version in force, the rule, and its skills in the version's order.
+func (m *MemberState) KeepVisit(role string, version int, rule string, k int, skills []VisitedSkill) {
+	i, found := slices.BinarySearchFunc(m.Visits, role, func(v KeptVisit, role string) int { return strings.Compare(v.Role, role) })
+	if !found {
+		m.Visits = slices.Insert(m.Visits, i, KeptVisit{Role: role})
+	}
+	b := packNumber(packText(packNumber(m.Visits[i].packed[:0], version), rule), k)
+	b = packNumber(b, len(skills))
+	for _, s := range skills {
+		b = packText(b, s.Status)
+		if s.Counts == nil {
+			b = append(b, 0)
+		} else {
+			b = packText(packNumber(append(b, 1), s.Counts.Score), s.Counts.Session)
+		}
+	}
+	m.Visits[i].packed = b
+}
+
+// LastVisit returns what was kept of a role, with what its version says of its skills; false if nothing was.
+func (m *MemberState) LastVisit(role string, skillsOf func(version int) ([]RoleSkill, error)) (Visit, bool, error) {
+	i, found := slices.BinarySearchFunc(m.Visits, role, func(v KeptVisit, role string) int { return strings.Compare(v.Role, role) })
+	if !found {
+		return Visit{}, false, nil
+	}
+	u := unpacker{rest: m.Visits[i].packed}
+	v := Visit{Version: u.number(), Rule: u.text(), K: u.number()}
+	n := u.count()
+	skills, err := skillsOf(v.Version)
+	if err != nil {
+		return v, false, err
+	}
+	if n > len(skills) {
+		return v, false, errPacked
+	}
+	for _, k := range skills[:n] {
+		input := SkillInput{Skill: k.Skill, Required: k.Required, Goals: k.Goals, Status: u.text()}
+		if u.flags() == 1 {
+			score := u.number()
+			input.Measured, input.Score, input.Session = true, &score, u.text()
+		}
+		v.Skills = append(v.Skills, input)
+	}
+	return v, true, u.err()
+}
