@@ -133,7 +133,11 @@ func (r *served) settled(l *load) contender {
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		for _, scope := range readmodels.Scopes() {
+		parts, err := r.models.Partitions(ctx, 1)
+		if err != nil {
+			return err
+		}
+		for _, scope := range parts.Scopes() {
 			if err := r.models.Wait(ctx, scope, l.position); err != nil {
 				return fmt.Errorf("wait for %s: %w", scope, err)
 			}

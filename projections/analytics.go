@@ -117,10 +117,11 @@ func contributionOf(f *Fold, c change, m *readmodels.MemberState, role string) (
 	if s == nil || s.State == "" {
 		return contribution{}, nil
 	}
-	view, err := viewOf(f, c.plan, role, 0)
-	if err != nil || !view.known {
+	seen, err := sightOf(f, c.plan, m, s)
+	if err != nil || !seen.inForce.known {
 		return contribution{counts: countStanding(s)}, err
 	}
+	view := seen.inForce
 	all := contribution{counts: countStanding(s), version: view, skills: make([]skillCounts, len(view.skills))}
 	if c.skill != "" {
 		if i := view.has(c.skill); i >= 0 {
@@ -128,8 +129,13 @@ func contributionOf(f *Fold, c change, m *readmodels.MemberState, role string) (
 		}
 		return all, nil
 	}
-	for i, k := range view.skills {
-		all.skills[i] = countResult(m.Of(k.Skill).Counts(), k.Goals)
+	for i := range view.skills {
+		k := &view.skills[i]
+		if seen.judged == view {
+			all.skills[i] = countResult(seen.counts(m, i), k.Goals)
+		} else {
+			all.skills[i] = countResult(m.Of(k.Skill).Counts(), k.Goals)
+		}
 	}
 	return all, nil
 }

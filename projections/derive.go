@@ -2,6 +2,7 @@ package projections
 
 import (
 	"slices"
+	"strings"
 
 	"rolewise/domain/plan"
 	"rolewise/domain/roleiq"
@@ -42,15 +43,17 @@ func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, 
 		}
 		return err
 	}
-	view, err := viewOf(f, planID, role, s.Pinned)
+	seen, err := sightOf(f, planID, m, s)
 	if err != nil {
 		return err
 	}
+	view := seen.judged
 	var buffer [24]roleiq.Skill
 	skills := buffer[:0]
-	for _, k := range view.skills {
+	for i := range view.skills {
+		k := &view.skills[i]
 		one := roleiq.Skill{Required: k.Required, Status: skill.Status(k.status), Goals: k.Goals}
-		if counts := m.Of(k.Skill).Counts(); counts != nil {
+		if counts := seen.counts(m, i); counts != nil {
 			one.Measured, one.Score = true, counts.Score
 		}
 		skills = append(skills, one)
@@ -100,18 +103,15 @@ func visit(f *Fold, m *readmodels.MemberState, role string) error {
 	if err != nil {
 		return err
 	}
-	pinned := 0
-	if s := m.In(role); s != nil {
-		pinned = s.Pinned
-	}
-	view, err := viewOf(f, f.Plan, role, pinned)
+	seen, err := sightOf(f, f.Plan, m, m.EditIn(role))
 	if err != nil {
 		return err
 	}
+	view := seen.judged
 	var buffer [24]readmodels.VisitedSkill
 	skills := buffer[:0]
-	for _, k := range view.skills {
-		skills = append(skills, readmodels.VisitedSkill{Status: k.status, Counts: m.Of(k.Skill).Counts()})
+	for i := range view.skills {
+		skills = append(skills, readmodels.VisitedSkill{Status: view.skills[i].status, Counts: seen.counts(m, i)})
 	}
 	m.KeepVisit(role, view.version, policy.Rule, policy.K, skills)
 	return nil
@@ -191,31 +191,102 @@ type viewKey struct {
 	version    int
 }
 
+type views = readmodels.Memo[viewKey, *roleView]
+
+func viewsOf(f *Fold) *views {
+	return readmodels.MemoOf[viewKey, *roleView](f.tx, restsOn, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
+}
+
+// restsOn tells whether a view may rest on a document. That of a skill bears on many roles, and changes seldom.
+func restsOn(on readmodels.Key, view viewKey) bool {
+	switch {
+	case on.Plan != view.plan && on.Plan != readmodels.Catalog:
+		return false
+	case on.Collection == readmodels.SkillNames.Name:
+		return true
+	}
+	return strings.HasPrefix(on.ID, view.role) // the role itself, or one of its versions
+}
+
 // viewOf returns a version of a role, 0 for the one in force. Nobody may change it.
 func viewOf(f *Fold, planID, role string, version int) (*roleView, error) {
-	memo := readmodels.MemoOf[viewKey, *roleView](f.tx, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
-	return memo.Get(viewKey{planID, role, version}, func() (*roleView, error) {
-		state, from, err := roleIn(f, planID, role)
-		if err != nil || state == nil {
-			return &roleView{}, err
+	return viewsOf(f).Get(viewKey{planID, role, version}, func() (*roleView, error) { return look(f, planID, role, version) })
+}
+
+func look(f *Fold, planID, role string, version int) (*roleView, error) {
+	state, from, err := roleIn(f, planID, role)
+	if err != nil || state == nil {
+		return &roleView{}, err
+	}
+	view := &roleView{known: true, title: state.Title, inForce: state.Version, version: version}
+	if version == 0 {
+		view.version = state.Version
+	}
+	content, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, view.version))
+	if err != nil || content == nil {
+		return view, err
+	}
+	for _, k := range content.Skills {
+		named, err := skillIn(f, planID, k.Skill)
+		if err != nil {
+			return nil, err
 		}
-		view := &roleView{known: true, title: state.Title, inForce: state.Version, version: version}
-		if version == 0 {
-			view.version = state.Version
+		view.skills = append(view.skills, viewedSkill{k, named.State})
+	}
+	return view, nil
+}
+
+// sight is how a member's role looked the last time, kept with the standing: it spares most events every search.
+type sight struct {
+	generation      uint64 // of the views
+	pinned, results int    // what it depends on besides: the version pinned, and how many skills were measured
+	inForce, judged *roleView
+	places          []int16 // of the judged skills in the member's results, -1 where not measured
+}
+
+// counts returns the measurement that counts in a judged skill, nil if there is none.
+func (s *sight) counts(m *readmodels.MemberState, i int) *readmodels.Result {
+	if s.places[i] < 0 {
+		return nil
+	}
+	return m.Results[s.places[i]].Counts()
+}
+
+// sightOf returns the role's versions, in force and judged by, as they are now.
+func sightOf(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing) (*sight, error) {
+	kept, _ := s.Kept.(*sight)
+	generation := viewsOf(f).Generation()
+	if kept != nil && kept.generation == generation && kept.pinned == s.Pinned && kept.results == len(m.Results) {
+		return kept, nil
+	}
+	inForce, err := viewOf(f, planID, s.Role, 0)
+	if err != nil {
+		return nil, err
+	}
+	judged := inForce
+	if s.Pinned > 0 {
+		if judged, err = viewOf(f, planID, s.Role, s.Pinned); err != nil {
+			return nil, err
 		}
-		content, err := readmodels.RoleVersions.Peek(f.ctx, f.tx, from, readmodels.VersionID(role, view.version))
-		if err != nil || content == nil {
-			return view, err
+	}
+	if kept == nil {
+		kept = &sight{}
+		s.Kept = kept
+	}
+	if kept.judged == judged && kept.results == len(m.Results) {
+		kept.generation, kept.pinned, kept.inForce = generation, s.Pinned, inForce
+		return kept, nil
+	}
+	places := kept.places[:0]
+	for i := range judged.skills {
+		place, measured := m.Find(judged.skills[i].Skill)
+		if !measured {
+			place = -1
 		}
-		for _, k := range content.Skills {
-			named, err := skillIn(f, planID, k.Skill)
-			if err != nil {
-				return nil, err
-			}
-			view.skills = append(view.skills, viewedSkill{k, named.State})
-		}
-		return view, nil
-	})
+		places = append(places, int16(place))
+	}
+	*kept = sight{generation, s.Pinned, len(m.Results), inForce, judged, places}
+	return kept, nil
 }
 
 // roleIn returns a role of the plan, else of the catalog, and where it was found; nil if nowhere.

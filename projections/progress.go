@@ -42,16 +42,17 @@ func watchProgress(f *Fold, c change, m *readmodels.MemberState) (func() error, 
 
 // noteChange adds a change to the history; the standing is nil where the member holds the role no more.
 func noteChange(f *Fold, c change, m *readmodels.MemberState, role string, s *readmodels.Standing) (err error) {
-	made := readmodels.ProgressChange{Cause: readmodels.CauseRow{Position: f.Position.String(), Type: f.Type, Time: f.Time}}
+	var state, level string
+	var in readmodels.Visit
 	if s != nil {
-		made.State, made.Level = s.State, readmodels.Optional(s.Level)
-		if made.Inputs, err = inputsOf(f, c.plan, m, s); err != nil {
+		state, level = s.State, s.Level
+		if in, err = inputsOf(f, c.plan, m, s); err != nil {
 			return err
 		}
 	}
 	history, err := readmodels.ProgressHistories.Edit(f.ctx, f.tx, c.plan, readmodels.PairID(c.id, role))
 	if err == nil {
-		history.Changes = append(history.Changes, made)
+		history.Add(readmodels.CauseRecord{Position: f.Position, Type: f.Type, Time: f.Time}, state, level, in)
 	}
 	return err
 }

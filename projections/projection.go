@@ -7,6 +7,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -79,10 +80,14 @@ type Fold struct {
 	Time     time.Time
 }
 
-// RuleError says that an event cannot be applied, now or ever: it does not decode, or its rule failed.
+// RuleError says that an event cannot be applied, now or ever: it does not decode, or its rule failed. Its text tells
+// nothing of what the event holds.
 type RuleError struct {
+	Stream   eventstore.StreamID
+	Revision eventstore.Revision
 	Position eventstore.Position
 	Type     string
+	Time     time.Time // zero if the event does not tell
 	Err      error
 }
 
@@ -91,30 +96,58 @@ func (e *RuleError) Error() string {
 }
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// apply folds one event and returns its time. Events without a rule count for the time alone: it tells what moment the
+func failed(r eventstore.Recorded, at time.Time, err error) *RuleError {
+	return &RuleError{r.Stream, r.Revision, r.Position, r.Type, at, err}
+}
+
+// decoded is an event as its rule takes it. Without a rule it counts for the time alone, which tells what moment the
 // read model stands for.
-func (p *Projection) apply(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded) (at time.Time, err error) {
+type decoded struct {
+	rule  rule
+	event any
+	at    time.Time
+}
+
+// decode returns *RuleError for an event that has a rule and does not decode. Even then the time is told, if it could be
+// read. Nothing was changed yet.
+func (p *Projection) decode(r eventstore.Recorded) (decoded, error) {
+	d := decoded{rule: p.rules[r.Type]}
 	meta, err := eventstore.DecodeMetadata(r.Metadata)
+	if year := meta.Time.UTC().Year(); err == nil && (year < 0 || year > 9999) { // no store could keep it as text
+		err = errors.New("time out of range")
+	}
 	if err != nil {
-		return time.Time{}, &RuleError{r.Position, r.Type, err}
+		if d.rule == nil {
+			return d, nil
+		}
+		return d, failed(r, time.Time{}, &plainError{"the metadata does not decode", err})
 	}
-	rule := p.rules[r.Type]
-	if rule == nil {
-		return meta.Time, nil
+	if d.at = meta.Time; d.rule == nil {
+		return d, nil
 	}
-	event, err := events.All.Decode(r.Type, meta.Schema, r.Data)
-	if err != nil {
-		return time.Time{}, &RuleError{r.Position, r.Type, err}
+	if d.event, err = events.All.Decode(r.Type, meta.Schema, r.Data); err != nil {
+		return d, failed(r, d.at, undecodable(meta.Schema, err))
 	}
+	return d, nil
+}
+
+// run applies a rule. After an error the Tx may hold half of what the rule did.
+func (d decoded) run(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = &RuleError{r.Position, r.Type, fmt.Errorf("panic: %v", cause)}
+			err = failed(r, d.at, broken(r.Data, "panic", cause))
 		}
 	}()
 	f := &Fold{
-		ctx: ctx, tx: tx, Plan: r.Stream.Plan, Stream: r.Stream, Revision: r.Revision, Position: r.Position, Type: r.Type, Time: meta.Time,
+		ctx: ctx, tx: tx, Plan: r.Stream.Plan, Stream: r.Stream, Revision: r.Revision, Position: r.Position, Type: r.Type, Time: d.at,
 	}
-	return meta.Time, rule(f, event)
+	if err := d.rule(f, d.event); err != nil {
+		if transient(err) {
+			return err
+		}
+		return failed(r, d.at, broken(r.Data, "error", err))
+	}
+	return nil
 }
 
 // edit returns a document of the event's plan for change.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"rolewise/eventstore"
 	"rolewise/readmodels"
@@ -12,14 +13,24 @@ import (
 
 // Projector applies pages to one projection's read model. Safe for concurrent use; one page is applied at a time.
 type Projector struct {
-	mu         sync.Mutex
+	operating sync.Mutex // one operator at a time; taken before mu
+	mu        sync.Mutex
+
 	projection *Projection
 	log        Source
 	source     eventstore.Info // which log is read; stands in the checkpoint
 	store      readmodels.Store
-	fence      uint64 // of the lease under which it works; 0: none
-	tx         *readmodels.Tx
-	at         readmodels.Checkpoint
+	fence      uint64            // of the lease under which it works; 0: none
+	takes      func(string) bool // whose events are folded; nil: every plan's
+	tell       func(*RuleError)
+	stops      bool // at the first event that cannot be applied, rather than parking it
+
+	reads   *watched
+	tx      *readmodels.Tx
+	at      readmodels.Checkpoint
+	held    held // what of the log is not applied
+	refused *RuleError
+	unsure  bool // whether at and held are those of the read model
 }
 
 // Source is the log that is read, as far as its identity goes; an eventstore.Store is one.
@@ -27,20 +38,43 @@ type Source interface {
 	Info(ctx context.Context) (eventstore.Info, error)
 }
 
+// Option sets how a projector works.
+type Option func(*Projector)
+
+// StopAtFailure lets Apply fail at the first event that cannot be applied, with *RuleError, where it would be parked
+// otherwise: a read model that is only being built is not worth more than the fix.
+func StopAtFailure() Option { return func(p *Projector) { p.stops = true } }
+
+// WithFence makes every commit one under a lease.
+func WithFence(fence uint64) Option { return func(p *Projector) { p.fence = fence } }
+
+// WhenParked is told of each event that parks its stream, once that is committed. It must not call the projector.
+func WhenParked(tell func(*RuleError)) Option { return func(p *Projector) { p.tell = tell } }
+
+// OfPlans tells whose events the pages hold, where the read model is one partition of several.
+func OfPlans(takes func(plan string) bool) Option { return func(p *Projector) { p.takes = takes } }
+
 // NewProjector returns a projector that goes on where the read model stands. A read model of an earlier epoch of the log
 // is emptied first; one of another log is refused.
-func NewProjector(ctx context.Context, p *Projection, log Source, store readmodels.Store) (*Projector, error) {
-	made := &Projector{projection: p, log: log, store: store, tx: readmodels.NewTx(store, p.Scope)}
+func NewProjector(ctx context.Context, p *Projection, log Source, store readmodels.Store, options ...Option) (*Projector, error) {
+	reads := &watched{Reader: store}
+	made := &Projector{
+		projection: p, log: log, store: store, reads: reads, tx: readmodels.NewTx(reads, p.Scope), tell: func(*RuleError) {},
+	}
+	for _, set := range options {
+		set(made)
+	}
 	if err := made.stand(ctx); err != nil {
 		return nil, err
 	}
 	return made, nil
 }
 
-// stand finds out where the read model stands. One of an earlier epoch is emptied, by this process or by another that
-// begins at the same time, which may have committed already: so it is looked again.
+// stand finds out where the read model stands and what is parked there. One of an earlier epoch is emptied, by this
+// process or by another that begins at the same time, which may have committed already: so it is looked again.
 func (p *Projector) stand(ctx context.Context) error {
 	scope := p.projection.Scope
+	p.unsure = true
 	for {
 		at, err := p.store.Checkpoint(ctx, scope)
 		if err != nil {
@@ -56,7 +90,12 @@ func (p *Projector) stand(ctx context.Context) error {
 				scope, at.StoreID, at.Epoch, at.Position, source.ID, source.Epoch, source.Head)
 		}
 		if at.StoreID == "" || at.Epoch == source.Epoch {
-			p.at, p.source = at, source
+			held, err := readHeld(ctx, p.store, scope)
+			if err != nil {
+				return err
+			}
+			p.tx.Forget()
+			p.at, p.source, p.held, p.refused, p.unsure = at, source, held, nil, false
 			return nil
 		}
 		// The log was restored from a backup, and may not have all of what was read.
@@ -85,61 +124,173 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	if err := p.stand(ctx); err != nil {
 		return false, err
 	}
-	p.tx.Forget()
 	return true, nil
 }
 
 // Apply brings the read model to the end of a page, once: what of the page was committed already is passed over. After
-// an error nothing of the page is kept in memory, and the page can be applied again.
+// an error nothing that is not committed is kept in memory, and the page can be applied again.
+//
+// An event that cannot be applied is parked, with all that follows in its stream (SPEC OPS-5). Its rule may have changed
+// documents before it failed, and may have failed only because of what was in memory. So what precedes it is folded
+// anew and committed first; then it gets a second try from what is stored, and only that counts.
 func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	through := page.Through
+	var given *RuleError // up: known to fail
 	for {
+		if err := p.sure(ctx); err != nil {
+			return err
+		}
 		if page.Through <= p.at.Position {
 			return nil
 		}
 		if page.After > p.at.Position {
 			return fmt.Errorf("page after %s does not follow %s of %s", page.After, p.at.Position, p.projection.Scope)
 		}
-		err := p.fold(ctx, page)
+		err := p.fold(ctx, until(page, through), given)
 		var step *readmodels.OutOfStepError
-		if !errors.As(err, &step) {
+		var failure *RuleError
+		switch {
+		case err == nil:
+			through, given = page.Through, nil
+		case errors.As(err, &step):
+			p.unsure = true
+			through, given = page.Through, nil
+		case !errors.As(err, &failure):
 			return err
-		}
-		if err := p.stand(ctx); err != nil {
-			return err
+		default:
+			before, found := p.before(page, failure.Position)
+			switch {
+			case p.stops && !(found && errors.Is(err, errUnstorable)): // which of several it was has yet to be found
+				p.refused = failure
+				return err
+			case found:
+				through = before
+			default:
+				through, given = page.Through, failure
+			}
 		}
 	}
 }
 
-func (p *Projector) fold(ctx context.Context, page eventstore.Page) (err error) {
+// errUnstorable says that the documents that a page leaves do not encode.
+var errUnstorable = errors.New("what it leads to cannot be stored")
+
+// sure looks again where the read model stands, if that is not known.
+func (p *Projector) sure(ctx context.Context) error {
+	if !p.unsure {
+		return nil
+	}
+	return p.stand(ctx)
+}
+
+// until is the part of a page up to a position.
+func until(page eventstore.Page, through eventstore.Position) eventstore.Page {
+	for i, recorded := range page.Events {
+		if recorded.Position > through {
+			page.Events = page.Events[:i]
+			break
+		}
+	}
+	page.Live = page.Live && through == page.Through
+	page.Through = through
+	return page
+}
+
+// before returns the position of the last event of a page before a position that is still to be folded.
+func (p *Projector) before(page eventstore.Page, position eventstore.Position) (last eventstore.Position, found bool) {
+	for _, recorded := range page.Events {
+		if recorded.Position > p.at.Position && recorded.Position < position {
+			last, found = recorded.Position, true
+		}
+	}
+	return last, found
+}
+
+// fold applies a page and commits it. The event that is given up is parked without a try; *RuleError for any other
+// whose rule fails.
+func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleError) error {
+	done := false
 	defer func() {
-		if err != nil {
+		if !done {
 			p.tx.Forget()
 		}
 	}()
 	next := p.at
 	next.Position, next.StoreID, next.Epoch = page.Through, p.source.ID, p.source.Epoch
-	for _, recorded := range page.Events {
+	held := p.held.fork()
+	var newest *eventstore.Recorded
+	for i, recorded := range page.Events {
 		if recorded.Position <= p.at.Position {
 			continue
 		}
-		at, err := p.projection.apply(ctx, p.tx, recorded)
+		at, err := p.apply(ctx, recorded, held, given)
 		if err != nil {
 			return err
 		}
 		if at.After(next.Time) {
 			next.Time = at
 		}
+		newest = &page.Events[i]
 	}
 	batch, err := p.tx.Batch()
 	if err != nil {
+		if newest != nil && (given == nil || given.Position != newest.Position) {
+			err = failed(*newest, time.Time{}, &plainError{errUnstorable.Error(), errors.Join(errUnstorable, err)})
+		}
 		return err
 	}
+	if err := p.commit(ctx, batch, next); err != nil {
+		return err
+	}
+	p.held.join(held)
+	p.refused, done = nil, true
+	for _, failure := range held.news {
+		p.tell(failure)
+	}
+	return nil
+}
+
+// commit moves the read model to a checkpoint, if it still stands where it is thought to.
+func (p *Projector) commit(ctx context.Context, batch readmodels.Batch, next readmodels.Checkpoint) error {
 	batch.After, batch.Checkpoint, batch.Fence = p.at.Position, next, p.fence
 	if err := p.store.Commit(ctx, batch); err != nil {
-		return fmt.Errorf("commit %s at %s: %w", p.projection.Scope, page.Through, err)
+		return fmt.Errorf("commit %s at %s: %w", p.projection.Scope, next.Position, err)
 	}
 	p.at = next
 	return nil
+}
+
+// apply folds one event, or keeps it from being folded, and returns its time.
+func (p *Projector) apply(ctx context.Context, r eventstore.Recorded, held *held, given *RuleError) (time.Time, error) {
+	event, err := p.projection.decode(r)
+	if event.rule == nil {
+		return event.at, nil
+	}
+	switch held.of(r) {
+	case discarded:
+		return event.at, nil
+	case parked:
+		return event.at, p.parkNext(ctx, r, event.at)
+	}
+	var failure *RuleError
+	switch {
+	case given != nil && given.Position == r.Position:
+		failure = given
+		failure.Time = event.at
+	case errors.As(err, &failure) && p.stops:
+		return event.at, err
+	case err == nil:
+		p.reads.failure = nil
+		err := event.run(ctx, p.tx, r)
+		if p.reads.failure != nil {
+			err = p.reads.failure // whatever the rule made of it
+		}
+		if err != nil && !errors.As(err, &failure) {
+			err = fmt.Errorf("apply %s at position %s: %w", r.Type, r.Position, err)
+		}
+		return event.at, err
+	}
+	return event.at, p.park(ctx, failure, held)
 }

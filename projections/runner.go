@@ -79,12 +79,14 @@ func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error
 func (r *Runner) workersOf(ctx context.Context, partition int, fence uint64) ([]*worker, error) {
 	var workers []*worker
 	for _, p := range r.all {
-		projector, err := NewProjector(ctx, p.In(partition), r.events, r.models)
+		name := p.Scope.In(partition).String()
+		projector, err := NewProjector(ctx, p.In(partition), r.events, r.models, WithFence(fence),
+			OfPlans(func(plan string) bool { return r.parts.Takes(partition, plan) }),
+			WhenParked(func(e *RuleError) { r.log.Error("event parked", "projection", name, "error", e) }))
 		if err != nil {
 			return nil, err
 		}
-		projector.fence = fence
-		workers = append(workers, &worker{name: p.Scope.In(partition).String(), projector: projector, partition: partition})
+		workers = append(workers, &worker{name: name, projector: projector, partition: partition})
 	}
 	return workers, nil
 }
@@ -143,13 +145,13 @@ func (r *Runner) hold(ctx context.Context, partition int, fence uint64) {
 		return
 	}
 	<-ctx.Done()
-	r.remove(workers)
+	r.remove(ctx, workers)
 }
 
 // remove takes workers out of their scans and waits for the pages that they have in hand.
-func (r *Runner) remove(workers []*worker) {
+func (r *Runner) remove(ctx context.Context, workers []*worker) {
 	for _, m := range workers {
-		m.retire()
+		m.retire(ctx)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,6 +247,19 @@ func (r *Runner) Faults() map[string]error {
 		faults[name] = err
 	}
 	return faults
+}
+
+// Parked tells of how many streams events wait in each projection, where there are any.
+func (r *Runner) Parked() map[string]int {
+	parked := map[string]int{}
+	for _, s := range r.present() {
+		for _, w := range s.present() {
+			if n, _ := w.projector.Held(); n > 0 {
+				parked[w.name] = n
+			}
+		}
+	}
+	return parked
 }
 
 // note keeps or clears a projection's fault. Only a new one is logged.

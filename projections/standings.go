@@ -303,7 +303,8 @@ func (s *standings) invalidated(f *Fold, e results.SkillIQInvalidated) error {
 	})
 }
 
-// resultsChanged changes what was measured of a member in a skill, and derives the roles that ask for it.
+// resultsChanged changes what was measured of a member in a skill, and derives the roles that ask for it: in the
+// version in force, or in the one by which the member is judged.
 func (s *standings) resultsChanged(f *Fold, id domain.MemberID, in domain.SkillID, act func(*readmodels.MemberState) error) error {
 	state, err := peek(f, readmodels.MemberStates, id)
 	if err != nil || state == nil {
@@ -312,25 +313,24 @@ func (s *standings) resultsChanged(f *Fold, id domain.MemberID, in domain.SkillI
 	var buffer [16]string
 	c := change{roles: buffer[:0], skill: string(in)}
 	for _, standing := range state.Standings {
-		asks, err := asksFor(f, standing, string(in))
+		seen, err := sightOf(f, f.Plan, state, standing)
 		if err != nil {
 			return err
+		}
+		// Under the policy on_visit the member may be judged by a version that is neither pinned nor in force.
+		asks := seen.inForce.has(string(in)) >= 0 || seen.judged.has(string(in)) >= 0
+		if !asks && standing.Version != seen.judged.version && standing.Version > 0 {
+			view, err := viewOf(f, f.Plan, standing.Role, standing.Version)
+			if err != nil {
+				return err
+			}
+			asks = view.has(string(in)) >= 0
 		}
 		if asks {
 			c.roles = append(c.roles, standing.Role)
 		}
 	}
 	return s.one(f, id, c, act)
-}
-
-// asksFor tells whether a skill is in the role's version in force, or in the one by which the member is judged.
-func asksFor(f *Fold, s *readmodels.Standing, skill string) (bool, error) {
-	view, err := viewOf(f, f.Plan, s.Role, 0)
-	if err != nil || view.has(skill) >= 0 || s.Version == view.inForce || s.Version == 0 {
-		return err == nil && view.has(skill) >= 0, err
-	}
-	view, err = viewOf(f, f.Plan, s.Role, s.Version)
-	return err == nil && view.has(skill) >= 0, err
 }
 
 func (s *standings) policy(f *Fold, set func(*readmodels.PolicyState)) error {

@@ -91,10 +91,13 @@ func (w *worker) from() eventstore.Position {
 	return w.position()
 }
 
-// retire waits for the page in hand; no other is applied after it.
-func (w *worker) retire() {
+// retire waits for the page in hand and moves a checkpoint that rests; nothing is applied after it.
+func (w *worker) retire(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restFor)
+	defer cancel()
+	_ = w.settle(ctx, w.since.Add(restFor)) // else whoever comes next reads a little again
 	w.retired = true
 }
 

@@ -345,6 +345,7 @@ type (
 	domainMember = domain.MemberID
 	domainSkill  = domain.SkillID
 	domainRole   = domain.RoleID
+	domainPlan   = domain.PlanID
 )
 
 // fixed is a log that stays as it is.

@@ -50,6 +50,7 @@ type (
 		Required int
 		Rule     string      // by which the level was judged
 		Since    CauseRecord // the event that last changed state or level
+		Kept     any         // what rules keep between events; no part of the document
 	}
 	// CauseRecord names an event.
 	CauseRecord struct {
@@ -133,9 +134,22 @@ func (u *unpacker) result() Result {
 	}
 }
 
+// Find returns the place of a skill in Results, or where it would be, and whether anything was measured in it.
+func (m *MemberState) Find(skill string) (int, bool) {
+	low, high := 0, len(m.Results)
+	for low < high {
+		if middle := (low + high) / 2; m.Results[middle].Skill < skill {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, low < len(m.Results) && m.Results[low].Skill == skill
+}
+
 // Of returns what was measured in a skill, nil if nothing was.
 func (m *MemberState) Of(skill string) *SkillResults {
-	i, found := slices.BinarySearchFunc(m.Results, skill, func(r SkillResults, skill string) int { return strings.Compare(r.Skill, skill) })
+	i, found := m.Find(skill)
 	if !found {
 		return nil
 	}
@@ -144,7 +158,7 @@ func (m *MemberState) Of(skill string) *SkillResults {
 
 // Measure records a measurement in a skill.
 func (m *MemberState) Measure(skill string, result Result) {
-	i, found := slices.BinarySearchFunc(m.Results, skill, func(r SkillResults, skill string) int { return strings.Compare(r.Skill, skill) })
+	i, found := m.Find(skill)
 	if !found {
 		m.Results = slices.Insert(m.Results, i, SkillResults{Skill: skill})
 	}
@@ -162,7 +176,12 @@ func (m *MemberState) TakeBeta(skill string, at time.Time) {
 }
 
 func (m *MemberState) standing(role string) (int, bool) {
-	return slices.BinarySearchFunc(m.Standings, role, func(s *Standing, role string) int { return strings.Compare(s.Role, role) })
+	for i, s := range m.Standings { // few
+		if s.Role >= role {
+			return i, s.Role == role
+		}
+	}
+	return len(m.Standings), false
 }
 
 // In returns the standing in a role, nil if there is none.

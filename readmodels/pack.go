@@ -55,35 +55,31 @@ func packText(b []byte, text string) []byte {
 
 // packUUID packs the canonical form only, so that the same text comes out again.
 func packUUID(b []byte, kind byte, text string) ([]byte, bool) {
-	start := len(b)
-	b = append(b, kind)
-	for i := 0; i < len(text); {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if text[i] != '-' {
-				return b[:start], false
-			}
-			i++
-			continue
-		}
-		high, low := nibble(text[i]), nibble(text[i+1])
-		if high > 15 || low > 15 {
-			return b[:start], false
-		}
-		b = append(b, high<<4|low)
-		i += 2
+	if text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return b, false
 	}
-	return b, true
+	packed, bad := [17]byte{kind}, byte(0)
+	for i, at := range uuidPairs {
+		high, low := nibbles[text[at]], nibbles[text[at+1]]
+		bad |= high | low
+		packed[i+1] = high<<4 | low&15
+	}
+	return append(b, packed[:]...), bad < 16
 }
 
-func nibble(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// uuidPairs is where the bytes of a UUID stand in its text.
+var uuidPairs = [16]byte{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// nibbles are the values of the lower-case digits, 0xff for all other bytes.
+var nibbles = func() (values [256]byte) {
+	for i := range values {
+		values[i] = 0xff
 	}
-	return 0xff
-}
+	for i, digit := range []byte("0123456789abcdef") {
+		values[digit] = byte(i)
+	}
+	return values
+}()
 
 func packTexts(b []byte, texts []string) []byte {
 	b = packNumber(b, len(texts))

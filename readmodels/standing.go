@@ -95,10 +95,6 @@ type (
 		Level  *string  `json:"level"`
 		Inputs Visit    `json:"inputs"` // scores are kept, but never shown (SPEC MSR-7)
 	}
-	// ProgressHistory collects the changes of a member in a role, the oldest first.
-	ProgressHistory struct {
-		Changes []ProgressChange `json:"changes"`
-	}
 	// ResultRow is a member's standing in a skill.
 	ResultRow struct {
 		Skill      string           `json:"skill"`
@@ -161,7 +157,11 @@ func progressRow(ctx context.Context, r Reader, plan, member, role string, s *St
 		Since: CauseRow{s.Since.Position.String(), s.Since.Type, s.Since.Time}, History: []ProgressChange{},
 	}
 	if history[0] != nil {
-		row.History = withoutScores(history[0].Changes)
+		changes, err := history[0].All()
+		if err != nil {
+			return ProgressRow{}, err
+		}
+		row.History = withoutScores(changes)
 	}
 	return row, nil
 }

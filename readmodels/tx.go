@@ -19,9 +19,11 @@ type Tx struct {
 	reader Reader
 	scope  Scope
 	docs   map[Key]*document
+	dirty  []Key   // of docs, in the order of the first edit since the last Batch
 	index  changes // since the last Batch
 	sent   changes // of the last Batch, which may still be on its way to the store
 	memos  map[string]memo
+	buffer []byte // of encode
 }
 
 type document struct {
@@ -87,12 +89,9 @@ func (tx *Tx) Entries(ctx context.Context, plan, index, prefix string) ([]string
 // The next page may be folded while the batch is on its way, but the page after that only once it has arrived: until
 // then the Tx answers from what it sent.
 func (tx *Tx) Batch() (Batch, error) {
-	b := Batch{Scope: tx.scope, Put: map[Key][]byte{}}
-	for key, doc := range tx.docs {
-		if !doc.dirty {
-			continue
-		}
-		value, err := encode(key, doc.value)
+	b := Batch{Scope: tx.scope, Put: make(map[Key][]byte, len(tx.dirty))}
+	for _, key := range tx.dirty {
+		value, err := tx.encode(key, tx.docs[key].value)
 		if err != nil {
 			return Batch{}, err
 		}
@@ -107,9 +106,10 @@ func (tx *Tx) Batch() (Batch, error) {
 			}
 		}
 	}
-	for key := range b.Put {
+	for _, key := range tx.dirty {
 		tx.docs[key].dirty = false
 	}
+	tx.dirty = tx.dirty[:0]
 	tx.sent, tx.index = tx.index, changes{}
 	if len(tx.docs) > keep {
 		maps.DeleteFunc(tx.docs, func(key Key, _ *document) bool {
@@ -121,14 +121,15 @@ func (tx *Tx) Batch() (Batch, error) {
 }
 
 // encode returns nil for a document that was deleted.
-func encode(key Key, value any) ([]byte, error) {
+func (tx *Tx) encode(key Key, value any) ([]byte, error) {
 	if value == nil {
 		return nil, nil
 	}
 	var encoded []byte
 	var err error
 	if packs, ok := value.(encoding.BinaryAppender); ok {
-		encoded, err = packs.AppendBinary(make([]byte, 0, 512))
+		tx.buffer, err = packs.AppendBinary(tx.buffer[:0])
+		encoded = append(make([]byte, 0, len(tx.buffer)), tx.buffer...)
 	} else {
 		encoded, err = json.Marshal(value)
 	}
@@ -141,6 +142,7 @@ func encode(key Key, value any) ([]byte, error) {
 // Forget drops everything read and written, as if the Tx were new.
 func (tx *Tx) Forget() {
 	clear(tx.docs)
+	tx.dirty = tx.dirty[:0]
 	clear(tx.index)
 	clear(tx.sent)
 	for _, m := range tx.memos {
@@ -148,21 +150,40 @@ func (tx *Tx) Forget() {
 	}
 }
 
-// Memo keeps what rules derived from documents of some collections, until one of these is edited or the Tx forgets.
-// What was derived must follow from the documents alone, and a document edited must be changed before anything is
-// derived again.
-type Memo[K comparable, V any] struct{ values map[K]V }
+// Memo keeps what rules derived from documents of some collections, until one that it rests on is edited or the Tx
+// forgets. What was derived must follow from the documents alone, and a document edited must be changed before anything
+// is derived again.
+type Memo[K comparable, V any] struct {
+	values     map[K]V
+	rests      func(on Key, derived K) bool
+	generation uint64
+}
 
-type memo interface{ forget() }
+type memo interface {
+	forget()
+	edited(key Key)
+}
 
-func (m *Memo[K, V]) forget() { clear(m.values) }
+func (m *Memo[K, V]) forget() {
+	clear(m.values)
+	m.generation++
+}
 
-// MemoOf returns the memo of a Tx over some collections.
-func MemoOf[K comparable, V any](tx *Tx, collections ...string) *Memo[K, V] {
+func (m *Memo[K, V]) edited(key Key) {
+	maps.DeleteFunc(m.values, func(derived K, _ V) bool { return m.rests(key, derived) })
+	m.generation++
+}
+
+// Generation grows each time the memo may have forgotten something. It is never 0.
+func (m *Memo[K, V]) Generation() uint64 { return m.generation }
+
+// MemoOf returns the memo of a Tx over some collections; rests tells whether something derived may rest on a document
+// of them, whether there is one or not.
+func MemoOf[K comparable, V any](tx *Tx, rests func(on Key, derived K) bool, collections ...string) *Memo[K, V] {
 	if kept, ok := tx.memos[collections[0]].(*Memo[K, V]); ok {
 		return kept
 	}
-	m := &Memo[K, V]{values: map[K]V{}}
+	m := &Memo[K, V]{values: map[K]V{}, rests: rests, generation: 1}
 	for _, name := range collections {
 		tx.memos[name] = m
 	}
@@ -195,14 +216,18 @@ func (c Collection[T]) Edit(ctx context.Context, tx *Tx, plan, id string) (*T, e
 		value = new(T)
 		doc.value = value
 	}
-	doc.dirty = true
-	tx.changed(c.Name)
+	tx.edited(Key{plan, c.Name, id}, doc)
 	return value, nil
 }
 
-func (tx *Tx) changed(collection string) {
-	if m := tx.memos[collection]; m != nil {
-		m.forget()
+// edited marks a document that is to be written, and drops what was derived from its collection.
+func (tx *Tx) edited(key Key, doc *document) {
+	if !doc.dirty {
+		doc.dirty = true
+		tx.dirty = append(tx.dirty, key)
+	}
+	if m := tx.memos[key.Collection]; m != nil {
+		m.edited(key)
 	}
 }
 
@@ -258,8 +283,14 @@ func (c Collection[T]) Prefetch(ctx context.Context, tx *Tx, plan string, ids ..
 
 // Delete removes the document.
 func (c Collection[T]) Delete(tx *Tx, plan, id string) {
-	tx.docs[Key{plan, c.Name, id}] = &document{dirty: true}
-	tx.changed(c.Name)
+	key := Key{plan, c.Name, id}
+	doc := tx.docs[key]
+	if doc == nil {
+		doc = &document{}
+		tx.docs[key] = doc
+	}
+	doc.value = nil
+	tx.edited(key, doc)
 }
 
 // Load reads documents for a query, in the order of the ids, nil where there is none.
@@ -293,7 +324,7 @@ func (c Collection[T]) decode(key Key, stored []byte) (*T, error) {
 		err = json.Unmarshal(stored, value)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("decode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
+		return nil, &DocumentError{key, err}
 	}
 	return value, nil
 }

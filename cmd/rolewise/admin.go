@@ -32,6 +32,7 @@ type projectionStatus struct {
 	Behind     uint64    `json:"behind"` // positions between it and the end of the log
 	AsOf       time.Time `json:"as_of"`
 	Fault      string    `json:"fault,omitempty"`
+	Parked     int       `json:"parked,omitempty"` // streams whose events wait; others flow on
 }
 
 // tolerated is how far a projection may lie behind the log before the process counts as not ready.
@@ -65,14 +66,14 @@ func (s *system) status(ctx context.Context) ([]projectionStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	faults := s.faults()
+	faults, parked := s.faults(), s.parked()
 	var lines []projectionStatus
 	for _, scope := range s.parts.Scopes() {
 		at, err := s.models.Checkpoint(ctx, scope)
 		if err != nil {
 			return nil, err
 		}
-		line := projectionStatus{Projection: scope.String(), Position: at.Position.String(), AsOf: at.Time}
+		line := projectionStatus{Projection: scope.String(), Position: at.Position.String(), AsOf: at.Time, Parked: parked[scope.String()]}
 		if info.Head > at.Position {
 			line.Behind = uint64(info.Head - at.Position)
 		}

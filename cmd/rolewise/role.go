@@ -42,3 +42,11 @@ func (s *system) faults() map[string]error {
 	}
 	return s.runner.Faults()
 }
+
+// parked tells of how many streams events wait in each projection of this process.
+func (s *system) parked() map[string]int {
+	if s.runner == nil {
+		return nil
+	}
+	return s.runner.Parked()
+}

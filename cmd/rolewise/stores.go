@@ -210,10 +210,11 @@ func partitions(ctx context.Context, models readmodels.Store, wanted readmodels.
 	return n, err
 }
 
-// keeper shares the partitions with the other processes that project into the same Redis; nil: there can be none.
-func keeper(models readmodels.Store, logger *slog.Logger) (leases.Keeper, error) {
+// keeper shares the partitions with the other processes that project the same log into the same Redis; nil: there can
+// be none, since this one alone has the log open. It then need not wait for the leases of one that died.
+func keeper(log *eventLog, models readmodels.Store, logger *slog.Logger) (leases.Keeper, error) {
 	shared, ok := models.(*redis.Store)
-	if !ok {
+	if _, embedded := log.source.(*sqlite.Store); embedded || !ok {
 		return nil, nil
 	}
 	return redisleases.New(redisleases.Options{Client: shared.Client(), Group: "projections", Log: logger})

@@ -48,7 +48,7 @@ func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.S
 		}
 	}
 	if r.projects() {
-		shared, err := keeper(models, logger)
+		shared, err := keeper(log, models, logger)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ import (
 // slots is how many hash slots the nodes of a cluster share.
 const slots = 16384
 
-// Cluster is a Redis Cluster of masters without replicas.
+// Cluster is a Redis Cluster; its masters come first among the nodes, as long as none has failed.
 type Cluster struct {
 	URL   string // redis-cluster://127.0.0.1:port,127.0.0.1:port
 	Nodes []*Server
@@ -36,11 +36,13 @@ func StartCluster(t testing.TB, nodes int) (url string) {
 }
 
 // RunCluster starts a cluster for a TestMain or a benchmark program; the caller closes it.
-func RunCluster(ctx context.Context, nodes int) (*Cluster, error) {
+func RunCluster(ctx context.Context, nodes int) (*Cluster, error) { return runCluster(ctx, nodes) }
+
+func runCluster(ctx context.Context, nodes int, args ...string) (*Cluster, error) {
 	c := &Cluster{}
 	var addresses []string
 	for range nodes {
-		server, err := Run("--cluster-enabled", "yes")
+		server, err := Run(append([]string{"--cluster-enabled", "yes"}, args...)...)
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
 		}

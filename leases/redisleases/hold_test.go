@@ -43,6 +43,7 @@ func TestErrLooksAtTheClock(t *testing.T) {
 		l := newLease(t.Context(), time.Now().Add(time.Second), func(error) {})
 		l.timer.Stop()
 		time.Sleep(time.Second)
+		l.extend(time.Now().Add(time.Hour)) // too late
 		if err := l.Err(); err == nil || !errors.Is(context.Cause(l), leases.ErrLost) {
 			t.Fatalf("got %v because of %v", err, context.Cause(l))
 		}

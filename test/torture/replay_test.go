@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"rolewise/eventstore"
@@ -17,7 +18,7 @@ type contents map[string][]string
 func dump(t *testing.T, models readmodels.Store) contents {
 	t.Helper()
 	all := contents{}
-	for _, scope := range readmodels.Scopes() {
+	for _, scope := range partitionsOf(t, models).Scopes() {
 		at, err := models.Checkpoint(t.Context(), scope)
 		if err != nil {
 			t.Fatal(err)
@@ -31,15 +32,28 @@ func dump(t *testing.T, models readmodels.Store) contents {
 	return all
 }
 
+func partitionsOf(t *testing.T, models readmodels.Store) readmodels.Partitions {
+	t.Helper()
+	parts, err := models.Partitions(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts
+}
+
 // replay folds the whole log into empty read models, in one straight pass, without the events that keep leaves out.
-func replay(t *testing.T, log eventstore.Store, keep func(eventstore.Recorded) bool) contents {
+func replay(t *testing.T, log eventstore.Store, parts readmodels.Partitions, keep func(eventstore.Recorded) bool) contents {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	models := memory.New()
 	defer models.Close()
-	for _, p := range projections.All() {
-		projector, err := projections.NewProjector(ctx, p, log, models)
+	if _, err := models.Partitions(ctx, parts); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range parts.Scopes() {
+		p := projections.All()[slices.IndexFunc(projections.All(), func(p *projections.Projection) bool { return p.Scope == scope.In(0) })]
+		projector, err := projections.NewProjector(ctx, p.In(scope.Partition), log, models)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +63,7 @@ func replay(t *testing.T, log eventstore.Store, keep func(eventstore.Recorded) b
 			}
 			var events []eventstore.Recorded
 			for _, e := range page.Events {
-				if keep(e) {
+				if keep(e) && parts.Takes(scope.Partition, e.Stream.Plan) {
 					events = append(events, e)
 				}
 			}

@@ -1,0 +1,12 @@
+package projections
+
+// Hooked is the same projection with a hand at each of its rules.
+func (p *Projection) Hooked(hook func(f *Fold, apply func() error) error) *Projection {
+	made := &Projection{Scope: p.Scope, rules: map[string]rule{}}
+	for name, apply := range p.rules {
+		made.rules[name] = func(f *Fold, event any) error {
+			return hook(f, func() error { return apply(f, event) })
+		}
+	}
+	return made
+}

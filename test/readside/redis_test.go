@@ -1,0 +1,213 @@
+package readside
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"rolewise/internal/redistest"
+)
+
+// redisFaults harms the one Redis of two APIs and three projectors, and kills these.
+func redisFaults(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartServer(t)
+	proxy := redistest.StartProxy(t, server)
+	w := begin(t, 2, 3, proxy.URL, server.URL)
+	raw := rawClient(t, server)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := t.Context()
+	yesterday, err := server.Snapshot(ctx)
+	must(err)
+	p := watch(t, w)
+	var away []string
+	lasting := long(700*time.Millisecond, 4*time.Second)
+	w.each(t, p, []fault{
+		{name: "processes killed, and a projector that hangs", lasts: lasting,
+			inject: func(t *testing.T) {
+				w.killMany(t, long(6, 200))
+				for _, n := range w.nodes() {
+					n.await(t)
+				}
+				must(syscall.Kill(w.projectors[0].process().PID(), syscall.SIGSTOP))
+			},
+			end: func(*testing.T) { must(syscall.Kill(w.projectors[0].process().PID(), syscall.SIGCONT)) }},
+		{name: "killed and restarted empty", lasts: lasting,
+			inject: func(*testing.T) { must(server.Kill()) },
+			end:    func(*testing.T) { must(server.Restart()) }},
+		{name: "FLUSHALL", inject: func(*testing.T) { must(raw.FlushAll(ctx).Err()) }},
+		{name: "yesterday's dump", inject: func(*testing.T) { must(server.RestartFrom(yesterday)) }},
+		{name: "maxmemory reached", lasts: lasting,
+			inject: func(*testing.T) { must(server.Set(ctx, "maxmemory", "1mb")) },
+			end:    func(*testing.T) { must(server.Set(ctx, "maxmemory", "0")) }},
+		{name: "500 ms latency", lasts: 2 * lasting,
+			inject: func(*testing.T) { must(proxy.Delay(500 * time.Millisecond)) },
+			end:    func(*testing.T) { proxy.Mend(ctx) }},
+		{name: "partition", lasts: 2 * lasting,
+			inject: func(*testing.T) { must(proxy.Part()) },
+			end:    func(*testing.T) { proxy.Mend(ctx) }},
+		{name: "stopped, and late with what it was told before", lasts: 4 * time.Second, // longer than clients wait
+			inject: func(*testing.T) { must(server.Pause()) },
+			end:    func(*testing.T) { must(server.Resume()) }},
+		{name: "a document of another type", lasts: lasting, finding: wrongType,
+			inject: func(t *testing.T) { must(spoil(ctx, raw, "rw:*:doc:*")) }},
+		{name: "an index of another type", lasts: lasting, finding: wrongType,
+			inject: func(t *testing.T) { must(spoil(ctx, raw, "rw:*:index:*")) }},
+		{name: "an index of another type for a while", lasts: lasting, finding: tornCommit,
+			inject: func(t *testing.T) { away = hide(ctx, t, raw, "rw:*:index:*") },
+			end: func(t *testing.T) {
+				for _, key := range away {
+					must(raw.Rename(ctx, "away:"+key, key).Err())
+				}
+			}},
+		{name: "a checkpoint of another type", lasts: lasting, finding: wrongType,
+			inject: func(t *testing.T) { must(spoil(ctx, raw, "rw:*:checkpoint")) }},
+		{name: "flushed and killed", torture: true, lasts: lasting,
+			inject: func(t *testing.T) {
+				must(raw.FlushAll(ctx).Err())
+				w.killMany(t, 5)
+			},
+			end: func(t *testing.T) {
+				for _, n := range w.nodes() {
+					n.await(t)
+				}
+			}},
+	})
+	p.end()
+	if !t.Failed() {
+		w.bites(t, raw)
+	}
+}
+
+const wrongType = "finding: a key of another type makes its projections stand still for ever; nothing removes it"
+
+// killMany kills one process after the other, chosen at random, while commands are accepted.
+func (w *world) killMany(t *testing.T, kills int) {
+	t.Helper()
+	all := w.nodes()
+	for range kills {
+		all[rand.IntN(len(all))].crash(t)
+		w.load.more(t, 1+rand.Int64N(10))
+	}
+	t.Logf("%d kills; %d answers of killed APIs were lost and asked for again", kills, w.load.lost.Load())
+}
+
+const tornCommit = "finding: a commit whose script fails midway leaves its documents behind without the checkpoint, and is folded again on top of them"
+
+// hide puts a text where all keys of a pattern are, and keeps them for later.
+func hide(ctx context.Context, t *testing.T, raw *goredis.Client, pattern string) []string {
+	t.Helper()
+	keys, err := raw.Keys(ctx, pattern).Result()
+	for _, key := range keys {
+		if err == nil {
+			err = raw.Rename(ctx, key, "away:"+key).Err()
+		}
+		if err == nil {
+			err = raw.Set(ctx, key, "not what it was", 0).Err()
+		}
+	}
+	if err != nil || len(keys) == 0 {
+		t.Fatalf("hide %d keys: %v", len(keys), err)
+	}
+	return keys
+}
+
+// spoil puts a text where all keys of a pattern have been.
+func spoil(ctx context.Context, raw *goredis.Client, pattern string) error {
+	keys := raw.Scan(ctx, 0, pattern, 1000).Iterator()
+	n := 0
+	for ; keys.Next(ctx); n++ {
+		if err := raw.Set(ctx, keys.Val(), "not what it was", 0).Err(); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return fmt.Errorf("no key is like %s", pattern)
+	}
+	return keys.Err()
+}
+
+func rawClient(t *testing.T, server *redistest.Server) *goredis.Client {
+	t.Helper()
+	raw := goredis.NewClient(&goredis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = raw.Close() })
+	return raw
+}
+
+// bites damages single keys of the real read models and demands that the comparison finds each.
+func (w *world) bites(t *testing.T, raw *goredis.Client) {
+	t.Helper()
+	ctx := t.Context()
+	one := func(pattern string) string {
+		t.Helper()
+		keys, err := raw.Keys(ctx, pattern).Result()
+		if err != nil || len(keys) == 0 {
+			t.Fatalf("no key is like %s: %v", pattern, err)
+		}
+		return keys[rand.IntN(len(keys))]
+	}
+	field := func(key string) (id, value string) {
+		t.Helper()
+		all, err := raw.HGetAll(ctx, key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, value := range all {
+			return id, value
+		}
+		t.Fatalf("%s is empty", key)
+		return "", ""
+	}
+	want := replay(t, w.log)
+	for name, damage := range map[string]func() (mend func() error, err error){
+		"a changed document": func() (func() error, error) {
+			key := one("rw:*:doc:*")
+			id, value := field(key)
+			return func() error { return raw.HSet(ctx, key, id, value).Err() }, raw.HSet(ctx, key, id, strings.Replace(value, ":", ": ", 1)+" ").Err()
+		},
+		"a missing document": func() (func() error, error) {
+			key := one("rw:*:doc:*")
+			id, value := field(key)
+			return func() error { return raw.HSet(ctx, key, id, value).Err() }, raw.HDel(ctx, key, id).Err()
+		},
+		"a document twice": func() (func() error, error) {
+			key := one("rw:*:doc:*")
+			id, value := field(key)
+			return func() error { return raw.HDel(ctx, key, id+"'").Err() }, raw.HSet(ctx, key, id+"'", value).Err()
+		},
+		"an entry too many": func() (func() error, error) {
+			key := one("rw:*:index:*")
+			return func() error { return raw.ZRem(ctx, key, "zz").Err() }, raw.ZAdd(ctx, key, goredis.Z{Member: "zz"}).Err()
+		},
+		"another checkpoint": func() (func() error, error) {
+			key := one("rw:*:checkpoint")
+			was := raw.HGet(ctx, key, "time").Val()
+			return func() error { return raw.HSet(ctx, key, "time", was).Err() }, raw.HSet(ctx, key, "time", "2001-01-01T00:00:00Z").Err()
+		},
+	} {
+		mend, err := damage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(differences(dump(t, w.live), want)); n == 0 || n > 2 {
+			t.Errorf("%s: %d differences are found", name, n)
+		}
+		if err := mend(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wrong := differences(dump(t, w.live), want); len(wrong) > 0 {
+		t.Errorf("mended, and yet: %q", wrong)
+	}
+}
