@@ -5,8 +5,8 @@ var (
 	Directory   = Scope{Projection: "directory", Version: 1}
 	Roles       = Scope{Projection: "roles", Version: 1}
 	Assignments = Scope{Projection: "assignments", Version: 1}
-	Progress    = Scope{Projection: "progress", Version: 1}
-	Analytics   = Scope{Projection: "role-analytics", Version: 1}
+	Progress    = Scope{Projection: "progress", Version: 2}
+	Analytics   = Scope{Projection: "role-analytics", Version: 2}
 )
 
 // Scopes lists them all.
