@@ -9,7 +9,6 @@ import (
 
 	"rolewise/eventstore"
 	"rolewise/internal/redistest"
-	"rolewise/readmodels"
 	"rolewise/readmodels/redis"
 )
 

@@ -76,13 +76,20 @@ func (p *Projector) stand(ctx context.Context) error {
 	scope := p.projection.Scope
 	p.unsure = true
 	for {
-		at, err := p.store.Checkpoint(ctx, scope)
-		if err != nil {
-			return fmt.Errorf("read checkpoint of %s: %w", scope, err)
+		at, unread := p.store.Checkpoint(ctx, scope)
+		if unread != nil && !isDamaged(unread) {
+			return fmt.Errorf("read checkpoint of %s: %w", scope, unread)
 		}
 		source, err := p.log.Info(ctx) // after the checkpoint, which another process may be moving
 		if err != nil {
 			return fmt.Errorf("find the end of the log: %w", err)
+		}
+		if unread != nil {
+			p.source = source
+			if err := p.empty(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		another := at.StoreID != "" && at.StoreID != source.ID
 		if another || at.Epoch == source.Epoch && at.Position > source.Head || at.Epoch > source.Epoch {
@@ -105,6 +112,22 @@ func (p *Projector) stand(ctx context.Context) error {
 	}
 }
 
+// empty begins a read model anew over which somebody else has written.
+func (p *Projector) empty(ctx context.Context) error {
+	p.tx.Forget()
+	p.at, p.unsure = readmodels.Checkpoint{}, true
+	err := p.store.Drop(ctx, p.projection.Scope, readmodels.Checkpoint{StoreID: p.source.ID, Epoch: p.source.Epoch})
+	if err != nil {
+		return fmt.Errorf("begin %s anew after it was damaged: %w", p.projection.Scope, err)
+	}
+	return nil
+}
+
+func isDamaged(err error) bool {
+	var damage *readmodels.DamagedError
+	return errors.As(err, &damage)
+}
+
 // Position is how far the read model has been brought.
 func (p *Projector) Position() eventstore.Position {
 	p.mu.Lock()
@@ -118,6 +141,9 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at, err := p.store.Checkpoint(ctx, p.projection.Scope)
+	if isDamaged(err) {
+		return true, p.stand(ctx)
+	}
 	if err != nil || at.Position >= p.at.Position {
 		return false, err
 	}
@@ -157,6 +183,8 @@ func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
 		case errors.As(err, &step):
 			p.unsure = true
 			through, given = page.Through, nil
+		case isDamaged(err):
+			return errors.Join(err, p.empty(ctx))
 		case !errors.As(err, &failure):
 			return err
 		default:

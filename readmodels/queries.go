@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -48,6 +49,10 @@ func (q *Queries) view(ctx context.Context, scope Scope, plan string, min events
 func (q *Queries) viewIn(ctx context.Context, scope Scope, min eventstore.Position, query func(Reader) error) (Checkpoint, error) {
 	least := q.reached(scope, 0) // before the view: what others see meanwhile is not expected of this one
 	at, err := View(ctx, q.store, scope, min, func(r Reader) error { return query(within{r, scope.Partition}) })
+	var damage *DamagedError
+	if errors.As(err, &damage) { // whoever projects begins it anew
+		return at, &RebuildingError{Scope: scope, Want: least}
+	}
 	if err != nil {
 		return at, err
 	}

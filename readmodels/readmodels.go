@@ -77,7 +77,7 @@ type Reader interface {
 type Store interface {
 	Reader
 	// Commit applies a batch atomically. *OutOfStepError if the scope does not stand at batch.After, *FencedError if a
-	// newer lease has written; nothing is changed then. Any other error is worth a repeat: the outcome is unknown,
+	// newer lease has written, *DamagedError if somebody else has written over the scope; nothing is changed then. Any other error is worth a repeat: the outcome is unknown,
 	// and if the batch had arrived, the repeat gets *OutOfStepError with the batch's own position as Have. While the
 	// scope is being dropped that is *UnavailableError.
 	Commit(ctx context.Context, b Batch) error
@@ -120,6 +120,17 @@ type FencedError struct {
 func (e *FencedError) Error() string {
 	return fmt.Sprintf("read model %s: lease %d is fenced off by %d", e.Scope, e.Fence, e.Newer)
 }
+
+// DamagedError says that somebody else has written over a read model. It must be dropped and built again.
+type DamagedError struct {
+	Scope Scope
+	Err   error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("read model %s is damaged: %v", e.Scope, e.Err)
+}
+func (e *DamagedError) Unwrap() error { return e.Err }
 
 // UnavailableError says that the store of read models does not answer, or not now. The call is worth a repeat.
 type UnavailableError struct{ Err error }

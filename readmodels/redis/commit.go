@@ -45,6 +45,8 @@ func (s *Store) Commit(ctx context.Context, b readmodels.Batch) error {
 			return fmt.Errorf("read the fence of %s: %w", b.Scope, err)
 		}
 		return &readmodels.FencedError{Scope: b.Scope, Fence: b.Fence, Newer: newer}
+	case "damaged":
+		return &readmodels.DamagedError{Scope: b.Scope, Err: fmt.Errorf("%s holds something else", answer[1])}
 	case "dropping":
 		return &readmodels.UnavailableError{Err: fmt.Errorf("commit %s at %s to redis: the scope is being emptied", b.Scope, b.Checkpoint.Position)}
 	default:

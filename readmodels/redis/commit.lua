@@ -5,10 +5,20 @@
 --       then for each change: command, number of its key, number of its arguments, its arguments
 --
 -- Positions and fences are unsigned 64-bit numbers in decimal and stay text: a Lua number would round them.
--- The checkpoint is written last: should a change fail, the batch can be repeated.
+-- A script that fails keeps what it has written, so every key is looked at before the first change: none may hold
+-- anything else than it should. The checkpoint is written last.
 
 local function less(a, b)
   return #a < #b or (#a == #b and a < b)
+end
+
+local function foreign(key, kind)
+  local is = redis.call('TYPE', key).ok
+  return is ~= 'none' and is ~= kind
+end
+
+if foreign(KEYS[1], 'hash') then
+  return {'damaged', KEYS[1]}
 end
 
 local stands = redis.call('HMGET', KEYS[1], 'position', 'fence', 'dropping')
@@ -24,7 +34,18 @@ if position ~= ARGV[1] then
   return {'stands', position}
 end
 
-local i = 8
+local kinds = {HSET = 'hash', HDEL = 'hash', ZADD = 'zset', ZREM = 'zset'}
+local i, looked = 8, {}
+while ARGV[i] do
+  local number = tonumber(ARGV[i + 1])
+  if not looked[number] and foreign(KEYS[number], kinds[ARGV[i]]) then
+    return {'damaged', KEYS[number]}
+  end
+  looked[number] = true
+  i = i + 3 + tonumber(ARGV[i + 2])
+end
+
+i = 8
 while ARGV[i] do
   local first, last = i + 3, i + 2 + tonumber(ARGV[i + 2])
   redis.call(ARGV[i], KEYS[tonumber(ARGV[i + 1])], unpack(ARGV, first, last))

@@ -13,6 +13,11 @@
 local at = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[1] == 'begin' and redis.call('TYPE', at).ok ~= 'hash' and redis.call('EXISTS', at) == 1 then
+  redis.call('UNLINK', at) -- written over by somebody else: whatever is left of the scope must go
+  redis.call('HSET', at, 'position', '0', 'time', '0001-01-01T00:00:00Z', 'store', ARGV[3], 'epoch', ARGV[4])
+end
+
 local stands = redis.call('HMGET', at, 'position', 'store', 'epoch', 'dropping', 'renewed')
 local token = stands[4]
 

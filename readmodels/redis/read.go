@@ -33,7 +33,7 @@ func (s *Store) Get(ctx context.Context, scope readmodels.Scope, keys ...readmod
 		})
 	}
 	if err != nil {
-		return nil, s.explain(ctx, err, "read %d documents of %s from redis", len(keys), scope)
+		return nil, s.unread(ctx, scope, err, "read %d documents of %s from redis", len(keys), scope)
 	}
 	for i, h := range hashes {
 		for j, value := range answers[i].Val() {
@@ -77,7 +77,7 @@ func (s *Store) Entries(ctx context.Context, scope readmodels.Scope, index readm
 		Min: from, Max: to, Count: int64(max(r.Limit, 0)),
 	}).Result()
 	if err != nil {
-		return nil, s.explain(ctx, err, "read index %s of %s from redis", index.Name, scope)
+		return nil, s.unread(ctx, scope, err, "read index %s of %s from redis", index.Name, scope)
 	}
 	return values, nil
 }
@@ -101,7 +101,7 @@ func bounds(r readmodels.Range) (from, to string) {
 func (s *Store) Checkpoint(ctx context.Context, scope readmodels.Scope) (readmodels.Checkpoint, error) {
 	fields, err := s.client.HMGet(ctx, checkpointKey(scope), "position", "time", "store", "epoch").Result()
 	if err != nil {
-		return readmodels.Checkpoint{}, s.explain(ctx, err, "read the checkpoint of %s from redis", scope)
+		return readmodels.Checkpoint{}, s.unread(ctx, scope, err, "read the checkpoint of %s from redis", scope)
 	}
 	if fields[0] == nil {
 		return readmodels.Checkpoint{}, nil

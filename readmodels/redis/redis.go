@@ -125,6 +125,8 @@ func connectCluster(scheme, rest string) (goredis.UniversalClient, error) {
 		return nil, fmt.Errorf("read the redis-cluster address: %w", withoutAddress(err))
 	}
 	// Replicas lag: a reader that has waited for a position must not be sent to one that has not reached it.
+	// A master that is gone is looked for at once, not within the minute that the client takes.
+	o.ClusterStateReloadInterval = 500 * time.Millisecond
 	o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 	o.ContextTimeoutEnabled = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -162,6 +164,14 @@ func checkServer(ctx context.Context, client *goredis.Client) error {
 		return fmt.Errorf("redis at %s has maxmemory-policy %s and would silently drop parts of the read models: set it to noeviction", address, policy)
 	}
 	return nil
+}
+
+// unread is explain for what was read of a scope.
+func (s *Store) unread(ctx context.Context, scope readmodels.Scope, err error, format string, args ...any) error {
+	if err != nil && goredis.HasErrorPrefix(err, "WRONGTYPE") {
+		return fmt.Errorf(format+": %w", append(args, &readmodels.DamagedError{Scope: scope, Err: err})...)
+	}
+	return s.explain(ctx, err, format, args...)
 }
 
 // explain says what was being done, and turns the end of the context or of the store into the errors of the port.
