@@ -22,7 +22,7 @@ import (
 const projectMethod = `A projection starts at the beginning of a log of sample plans and catches up with its end, through the
 router, into an empty read model: in memory, and in a real Redis over loopback. Rates count every event of the log, whether
 the projection has a rule for it or not, so that rate and length of a log give the time of a rebuild; "all" are all
-projections side by side, each reading the log for itself. The limits: the log read once, every event decrypted and
+projections side by side, fed by one scan of the log. The limits: the log read once, every event decrypted and
 decoded, then dropped (a projection decodes only what it has rules for, so one with few rules may come out above 1); and Redis
 taking pipelines of 500 HSET of 300 bytes, each counted as one.
 Noise: all projections share two cores with Redis, and a Redis that has just been emptied grows while it is measured.`
