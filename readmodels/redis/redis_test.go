@@ -310,27 +310,6 @@ func TestStalledServerIsBoundedByTheContext(t *testing.T) {
 	}
 }
 
-func TestFailedChangeLeavesTheCheckpoint(t *testing.T) {
-	s, scope := open(t, server.URL), storetest.NewScope()
-	c := raw(t, server.URL)
-	key := readmodels.Key{Plan: "acme", Collection: "broken", ID: "1"}
-	if err := c.Set(t.Context(), redis.DocumentsKey(scope, "acme", "broken"), "no hash", 0).Err(); err != nil {
-		t.Fatal(err)
-	}
-	b := batch(scope, 0, 1)
-	b.Put[key] = []byte("x")
-	if err := s.Commit(t.Context(), b); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
-		t.Fatalf("got %v", err)
-	}
-	if at, err := s.Checkpoint(t.Context(), scope); err != nil || at != (readmodels.Checkpoint{}) {
-		t.Fatalf("checkpoint %+v and %v", at, err)
-	}
-	if err := c.Del(t.Context(), redis.DocumentsKey(scope, "acme", "broken")).Err(); err != nil {
-		t.Fatal(err)
-	}
-	commit(t, s, b)
-}
-
 func TestFullServerRefusesWholeBatches(t *testing.T) {
 	srv := redistest.StartServer(t, "--maxmemory", "20mb", "--maxmemory-policy", "noeviction")
 	s, scope := open(t, srv.URL), storetest.NewScope()
