@@ -35,16 +35,19 @@ func TestFailedSyncThenPowerLoss(t *testing.T) {
 	}
 }
 
-// TestFailedSyncThenPowerLossIsNoticed lets the disk swallow what the store does after it was opened again.
+// TestFailedSyncThenPowerLossIsNoticed lets the disk swallow what the store does after it was opened again. What was not
+// flushed may reach the platter all the same, so that one power cut is not enough.
 func TestFailedSyncThenPowerLossIsNoticed(t *testing.T) {
 	needStrace(t)
-	random, seed := seeded(t)
-	g := newGate(t, random, seed, "-wal", "8+", 1<<20)
-	f, err := g.run(t, 100*time.Millisecond, func(name string) bool { return name == storeName+"-wal" })
-	if err == nil && f.lost == 0 {
-		t.Errorf("passes: %s", &f)
+	for range 20 {
+		random, seed := seeded(t)
+		g := newGate(t, random, seed, "-wal", "8+", 1<<20)
+		if f, err := g.run(t, 100*time.Millisecond, func(name string) bool { return name == storeName+"-wal" }); err != nil || f.lost > 0 {
+			t.Log(err)
+			return
+		}
 	}
-	t.Log(err)
+	t.Error("a disk that flushes nothing passes")
 }
 
 // gate is a store on a disk of which the system believes that it wrote what it could not.
