@@ -34,7 +34,7 @@ func TestMemory(t *testing.T) {
 		t.Error(err)
 	}
 	for name, values := range a.samples {
-		if values[0] < 1<<20 {
+		if values[0] < 1<<16 {
 			t.Errorf("%s took %v bytes", name, values[0])
 		}
 	}
