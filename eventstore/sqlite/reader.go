@@ -228,6 +228,28 @@ func (r *rows) add(row row) error {
 	return nil
 }
 
+// after is add for rows that must rise from a position: those of a damaged file may lead in a circle, for ever.
+func (r *rows) after(last eventstore.Position) func(row) error {
+	return func(row row) error {
+		p := eventstore.Position(row.int(0))
+		if p <= last {
+			return errDangling
+		}
+		last = p
+		return r.add(row)
+	}
+}
+
+// from is add for the rows of a stream, whose revisions have no gap.
+func (r *rows) from(next eventstore.Revision) func(row) error {
+	return func(row row) error {
+		if eventstore.Revision(row.int(2)) != next+eventstore.Revision(len(r.events)) {
+			return errDangling
+		}
+		return r.add(row)
+	}
+}
+
 // named fills in the names of streams and types.
 func (r *rows) named(c connection, n *names) (err error) {
 	if err := n.prefetch(c, r.numbers); err != nil {
@@ -268,7 +290,7 @@ func (s *logReader) readPage(ctx context.Context, stream eventstore.StreamID, fr
 		recent := s.backlog.of(number, from)
 		if len(recent) == 0 || recent[0].revision > int64(from) {
 			err = c.query("SELECT "+columns+" FROM by_stream i CROSS JOIN events e ON e.position = i.position"+
-				" WHERE i.stream = ? AND i.revision >= ? ORDER BY i.revision", rows.add, number, int64(from))
+				" WHERE i.stream = ? AND i.revision >= ? ORDER BY i.revision", rows.from(from), number, int64(from))
 		}
 		for _, p := range recent {
 			if rows.cut || err != nil {
@@ -277,7 +299,7 @@ func (s *logReader) readPage(ctx context.Context, stream eventstore.StreamID, fr
 			if p.revision < int64(from)+int64(len(rows.events)) {
 				continue // the index had it already
 			}
-			err = c.query("SELECT "+columns+" FROM events e WHERE e.position = ?", rows.add, p.position)
+			err = c.query("SELECT "+columns+" FROM events e WHERE e.position = ?", rows.from(from), p.position)
 		}
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (s *scan) log(c connection, rows *rows, after, head eventstore.Position) (e
 	}
 	args := append([]any{int64(after), int64(through)}, s.args...)
 	err = c.query("SELECT "+columns+" FROM events e"+s.join+
-		" WHERE e.position > ? AND e.position <= ?"+where+" ORDER BY e.position", rows.add, args...)
+		" WHERE e.position > ? AND e.position <= ?"+where+" ORDER BY e.position", rows.after(after), args...)
 	if rows.cut {
 		through = rows.events[len(rows.events)-1].Position
 	}
@@ -157,7 +157,7 @@ func (s *scan) plan(c connection, rows *rows, name string, after, head eventstor
 	args := append([]any{plan, s.sequence, end, int64(through)}, s.args...)
 	err = c.query("SELECT "+columns+" FROM by_plan i CROSS JOIN events e ON e.position = i.position"+s.join+
 		" WHERE i.plan = ? AND i.plan_seq > ? AND i.plan_seq <= ? AND i.position <= ?"+where+" ORDER BY i.plan_seq",
-		rows.add, args...)
+		rows.after(after), args...)
 	if rows.cut {
 		through = rows.events[len(rows.events)-1].Position
 	}
@@ -175,7 +175,7 @@ func (s *scan) plan(c connection, rows *rows, name string, after, head eventstor
 func (s *scan) unindexed(c connection, rows *rows, plan int64, where string, after, head eventstore.Position) (eventstore.Position, error) {
 	args := append([]any{int64(after), int64(head), plan}, s.args...)
 	err := c.query("SELECT "+columns+" FROM events e"+s.join+
-		" WHERE e.position > ? AND e.position <= ? AND e.plan = ?"+where+" ORDER BY e.position", rows.add, args...)
+		" WHERE e.position > ? AND e.position <= ? AND e.plan = ?"+where+" ORDER BY e.position", rows.after(after), args...)
 	if rows.cut {
 		head = rows.events[len(rows.events)-1].Position
 	}
