@@ -29,15 +29,18 @@ type scan struct {
 	ended   bool
 }
 
-// begin starts a scan after a while, unless the runner is ending.
+// begin starts a scan after a while, unless the runner is ending. Workers whose partition was given up meanwhile, when
+// they were in no scan, stay out.
 func (r *Runner) begin(workers []*worker, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.scans = slices.DeleteFunc(r.scans, func(one *scan) bool { return one.over() })
+	workers = slices.DeleteFunc(slices.Clone(workers), func(w *worker) bool { return w.over() })
 	if r.running == nil || r.running.Err() != nil || len(workers) == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(r.running)
-	s := &scan{runner: r, workers: slices.Clone(workers), cancel: cancel}
+	s := &scan{runner: r, workers: workers, cancel: cancel}
 	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: catchUp}, s.note)
 	r.scans = append(r.scans, s)
 	r.working.Go(func() {
@@ -154,7 +157,6 @@ func (s *scan) leave(m *worker) bool {
 func (r *Runner) live(s *scan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.scans = slices.DeleteFunc(r.scans, func(one *scan) bool { return one.over() })
 	main := r.main
 	if main == nil || main.over() {
 		r.main = s

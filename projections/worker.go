@@ -101,6 +101,12 @@ func (w *worker) retire(ctx context.Context) {
 	w.retired = true
 }
 
+func (w *worker) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.retired
+}
+
 // lost tells whether the read model has lost its data; the worker then begins where it stands.
 func (w *worker) lost(ctx context.Context) (bool, error) {
 	w.mu.Lock()
