@@ -65,6 +65,11 @@ func (p *Projection) In(partition int) *Projection {
 	return &Projection{Scope: p.Scope.In(partition), rules: p.rules}
 }
 
+// Of is another build by the same rules.
+func (p *Projection) Of(b readmodels.Build) *Projection {
+	return &Projection{Scope: p.Scope.Of(b), rules: p.rules}
+}
+
 // Types lists the event types that the projection has rules for, sorted.
 func (p *Projection) Types() []string { return slices.Sorted(maps.Keys(p.rules)) }
 

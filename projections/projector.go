@@ -45,6 +45,13 @@ type Option func(*Projector)
 // otherwise: a read model that is only being built is not worth more than the fix.
 func StopAtFailure() Option { return func(p *Projector) { p.stops = true } }
 
+// Park lets Apply park from now on what cannot be applied.
+func (p *Projector) Park() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stops = false
+}
+
 // WithFence makes every commit one under a lease.
 func WithFence(fence uint64) Option { return func(p *Projector) { p.fence = fence } }
 

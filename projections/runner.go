@@ -13,25 +13,29 @@ import (
 	"rolewise/readmodels"
 )
 
-// Runner runs projections in one process: those partitions of them whose leases it holds.
+// Runner runs projections in one process: every build of them that there is to run, in those partitions whose leases it
+// holds.
 type Runner struct {
 	events eventstore.Store
 	models readmodels.Store
 	parts  readmodels.Partitions
 	keeper leases.Keeper
+	manual bool
 	log    *slog.Logger
 	all    []*Projection
 
 	started chan struct{} // closed once it runs
-	joining chan []*worker
+	changed chan struct{} // has an element when there is something to arrange
 
-	mu      sync.Mutex
-	running context.Context // of Run; nil before
-	stop    context.CancelCauseFunc
-	working sync.WaitGroup
-	scans   []*scan
-	main    *scan            // the one that lives at the end of the log
-	faults  map[string]error // by projection: what it stands still at
+	mu       sync.Mutex
+	running  context.Context // of Run; nil before
+	stop     context.CancelCauseFunc
+	working  sync.WaitGroup
+	holdings map[int]*holding
+	builds   map[string]*readmodels.Builds // as they were arranged last
+	scans    []*scan
+	main     *scan            // the one that lives at the end of the log
+	faults   map[string]error // by projection: what it stands still at
 }
 
 // Setup is what a runner works with.
@@ -40,10 +44,11 @@ type Setup struct {
 	Models     readmodels.Store
 	Partitions readmodels.Partitions
 	Leases     leases.Keeper // nil: no other process projects into these read models
+	Manual     bool          // a changed projection is built anew only when an operator says so, not by itself
 	Log        *slog.Logger
 }
 
-// lookEvery is how often it is looked whether a read model has lost its data.
+// lookEvery is how often it is looked whether a read model has lost its data, and whether a build can be promoted.
 const lookEvery = time.Second
 
 // catchUp is the most events of a page: a document that many of them touch is written once.
@@ -52,14 +57,12 @@ const catchUp = 1024
 // drain is how long a stopping router waits for the pages in hand.
 const drain = 10 * time.Second
 
-// gather is for how long partitions that were just leased are gathered, so that one scan of the log feeds them all.
-const gather = 20 * time.Millisecond
-
 // NewRunner returns a runner of the projections given. Read models of another log are refused.
 func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error) {
 	r := &Runner{
-		events: s.Events, models: s.Models, parts: s.Partitions, keeper: s.Leases, log: s.Log, all: all,
-		started: make(chan struct{}), joining: make(chan []*worker), faults: map[string]error{},
+		events: s.Events, models: s.Models, parts: s.Partitions, keeper: s.Leases, manual: s.Manual, log: s.Log, all: all,
+		started: make(chan struct{}), changed: make(chan struct{}, 1),
+		holdings: map[int]*holding{}, builds: map[string]*readmodels.Builds{}, faults: map[string]error{},
 	}
 	if r.keeper == nil {
 		r.keeper = leases.Alone()
@@ -67,28 +70,20 @@ func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error
 	if err := r.parts.Check(); err != nil {
 		return nil, err
 	}
-	for p := range r.parts.Count() {
-		if _, err := r.workersOf(ctx, p, 0); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
-}
-
-// workersOf makes the workers of a partition, each where its read model stands.
-func (r *Runner) workersOf(ctx context.Context, partition int, fence uint64) ([]*worker, error) {
-	var workers []*worker
-	for _, p := range r.all {
-		name := p.Scope.In(partition).String()
-		projector, err := NewProjector(ctx, p.In(partition), r.events, r.models, WithFence(fence),
-			OfPlans(func(plan string) bool { return r.parts.Takes(partition, plan) }),
-			WhenParked(func(e *RuleError) { r.log.Error("event parked", "projection", name, "error", e) }))
+	for _, p := range all {
+		b, err := r.settle(ctx, p, nil)
 		if err != nil {
 			return nil, err
 		}
-		workers = append(workers, &worker{name: name, projector: projector, partition: partition})
+		for _, t := range tasks(p, b) {
+			for partition := range r.parts.Count() {
+				if _, err := r.workerOf(ctx, &holding{partition: partition}, p, t); err != nil {
+					return nil, err
+				}
+			}
+		}
 	}
-	return workers, nil
+	return r, nil
 }
 
 // Run runs, once, until the context ends, or the log is no longer the one that it began with, and returns when no page is in
@@ -106,7 +101,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	if again {
 		return errors.New("run projections: a runner runs once")
 	}
-	r.working.Go(func() { r.gather(ctx) })
+	r.working.Go(func() { r.arranger(ctx) })
+	r.working.Go(func() { r.promoter(ctx) })
 	r.working.Go(func() { r.guard(ctx) })
 	close(r.started)
 	err := r.keeper.Run(ctx, r.parts.Count(), r.hold)
@@ -124,66 +120,6 @@ func (r *Runner) end(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stop(fmt.Errorf("run projections: %w", err))
-}
-
-// hold projects a partition for as long as its lease lasts.
-func (r *Runner) hold(ctx context.Context, partition int, fence uint64) {
-	var workers []*worker
-	for wait := backoff(0); ; wait.sleep(ctx) {
-		var err error
-		if workers, err = r.workersOf(ctx, partition, fence); err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		r.log.Warn("partition cannot be begun yet", "partition", partition, "error", err)
-	}
-	select {
-	case r.joining <- workers:
-	case <-ctx.Done():
-		return
-	}
-	<-ctx.Done()
-	r.remove(ctx, workers)
-}
-
-// remove takes workers out of their scans and waits for the pages that they have in hand.
-func (r *Runner) remove(ctx context.Context, workers []*worker) {
-	for _, m := range workers {
-		m.retire(ctx)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, m := range workers {
-		for _, g := range r.scans {
-			g.leave(m)
-		}
-		delete(r.faults, m.name)
-	}
-}
-
-// gather begins scans of the workers that come about the same time.
-func (r *Runner) gather(ctx context.Context) {
-	for {
-		var workers []*worker
-		select {
-		case workers = <-r.joining:
-		case <-ctx.Done():
-			return
-		}
-		for wait := time.NewTimer(gather); wait != nil; {
-			select {
-			case more := <-r.joining:
-				workers = append(workers, more...)
-			case <-wait.C:
-				wait = nil
-			case <-ctx.Done():
-				return
-			}
-		}
-		r.begin(workers, 0)
-	}
 }
 
 // guard notices read models that lost their data while nothing was committed to them, and moves checkpoints that rest.

@@ -27,6 +27,7 @@ type scan struct {
 	mu      sync.Mutex
 	workers []*worker
 	ended   bool
+	slow    bool // until it has reached the end of the log, it goes at the rate of its workers
 }
 
 // begin starts a scan after a while, unless the runner is ending. Workers whose partition was given up meanwhile, when
@@ -40,7 +41,7 @@ func (r *Runner) begin(workers []*worker, after time.Duration) {
 		return
 	}
 	ctx, cancel := context.WithCancel(r.running)
-	s := &scan{runner: r, workers: workers, cancel: cancel}
+	s := &scan{runner: r, workers: workers, cancel: cancel, slow: workers[0].rate.Load() > 0}
 	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: catchUp}, s.note)
 	r.scans = append(r.scans, s)
 	r.working.Go(func() {
@@ -123,11 +124,26 @@ func (s *scan) apply(ctx context.Context, page eventstore.Page) error {
 	_ = folding.Wait() // each has been judged
 	if page.Live {
 		s.runner.live(s)
+	} else if wait := s.pace(len(page.Events)) - time.Since(now); wait > 0 {
+		pause(ctx, wait)
 	}
 	return ctx.Err()
 }
 
-// judge lets a worker that failed go on alone, later.
+// pace is how long the slowest of the workers may take for so many events.
+func (s *scan) pace(events int) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var longest time.Duration
+	for _, w := range s.workers {
+		if rate := w.rate.Load(); s.slow && rate > 0 {
+			longest = max(longest, time.Duration(events)*time.Second/time.Duration(rate))
+		}
+	}
+	return longest
+}
+
+// judge lets a worker that failed go on alone, later; one that stops at what it cannot apply only when an operator says so.
 func (s *scan) judge(ctx context.Context, m *worker, err error) {
 	if ctx.Err() != nil {
 		return
@@ -135,9 +151,14 @@ func (s *scan) judge(ctx context.Context, m *worker, err error) {
 	if s.runner.note(m.name, err); err == nil {
 		return
 	}
-	if s.leave(m) {
-		s.runner.begin([]*worker{m}, m.wait())
+	if !s.leave(m) {
+		return
 	}
+	if m.stopped(err) {
+		s.runner.arrangeSoon()
+		return
+	}
+	s.runner.begin([]*worker{m}, m.wait())
 }
 
 // leave takes a worker out. The last one dissolves the scan.
@@ -157,6 +178,9 @@ func (s *scan) leave(m *worker) bool {
 func (r *Runner) live(s *scan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	s.mu.Lock()
+	s.slow = false
+	s.mu.Unlock()
 	main := r.main
 	if main == nil || main.over() {
 		r.main = s

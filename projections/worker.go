@@ -2,7 +2,9 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rolewise/eventstore"
@@ -17,6 +19,8 @@ type worker struct {
 	name      string
 	projector *Projector
 	partition int
+	rate      atomic.Int64              // most events a second that its scan reads until it has caught up; 0: any
+	refused   atomic.Pointer[RuleError] // at which it stopped for good
 
 	mu      sync.Mutex
 	passed  eventstore.Page // what has come since the last commit and was not for this partition
@@ -116,4 +120,14 @@ func (w *worker) lost(ctx context.Context) (bool, error) {
 		w.passed = eventstore.Page{}
 	}
 	return lost, err
+}
+
+// stopped tells whether the worker stops at an error until somebody has done something about it.
+func (w *worker) stopped(err error) bool {
+	var failure *RuleError
+	if !errors.As(err, &failure) { // only what does not park comes so far
+		return false
+	}
+	w.refused.Store(failure)
+	return true
 }

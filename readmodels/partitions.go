@@ -65,20 +65,20 @@ func (s Scope) In(partition int) Scope {
 	return s
 }
 
-// within reads from one partition, whatever the partition of the scope that is asked for.
+// within reads from one scope, whatever the partition and the build of the scope that is asked for.
 type within struct {
 	Reader
-	partition int
+	scope Scope
 }
 
-func (w within) Get(ctx context.Context, scope Scope, keys ...Key) ([][]byte, error) {
-	return w.Reader.Get(ctx, scope.In(w.partition), keys...)
+func (w within) Get(ctx context.Context, _ Scope, keys ...Key) ([][]byte, error) {
+	return w.Reader.Get(ctx, w.scope, keys...)
 }
 
-func (w within) Entries(ctx context.Context, scope Scope, index Index, r Range) ([]string, error) {
-	return w.Reader.Entries(ctx, scope.In(w.partition), index, r)
+func (w within) Entries(ctx context.Context, _ Scope, index Index, r Range) ([]string, error) {
+	return w.Reader.Entries(ctx, w.scope, index, r)
 }
 
-func (w within) Checkpoint(ctx context.Context, scope Scope) (Checkpoint, error) {
-	return w.Reader.Checkpoint(ctx, scope.In(w.partition))
+func (w within) Checkpoint(ctx context.Context, _ Scope) (Checkpoint, error) {
+	return w.Reader.Checkpoint(ctx, w.scope)
 }

@@ -13,16 +13,17 @@ import (
 	"rolewise/eventstore"
 )
 
-// Scope is where one version of one projection keeps one partition of the plans. Nothing is shared between scopes.
+// Scope is where one build of one projection keeps one partition of the plans. Nothing is shared between scopes.
 type Scope struct {
 	Projection string // such as "role-analytics"
 	Version    int    // grows when the projection's rules change
+	Number     int64  // of a build by the same rules; 0: the first
 	Partition  int
 }
 
-// String is the form that stands in keys and logs: "role-analytics@3/07".
+// String is the form that stands in keys and logs: "role-analytics@3/07", or "role-analytics@3+1795323600/07".
 func (s Scope) String() string {
-	return fmt.Sprintf("%s@%d/%02d", s.Projection, s.Version, s.Partition)
+	return fmt.Sprintf("%s@%s/%02d", s.Projection, s.Build(), s.Partition)
 }
 
 // Key names a document: one thing of one plan in one collection.
@@ -95,6 +96,10 @@ type Store interface {
 	// Partitions returns over how many partitions the plans are spread here. That is what is wanted if nobody has said so
 	// before, and it stays so as long as the data.
 	Partitions(ctx context.Context, wanted Partitions) (Partitions, error)
+	// Records returns what is kept beside the scopes, by name. It is lost with them.
+	Records(ctx context.Context) (map[string][]byte, error)
+	// SetRecord replaces a record, if it still is what it was; nil: there is none. It tells whether it was so.
+	SetRecord(ctx context.Context, name string, was, is []byte) (bool, error)
 	// Dump yields every document and entry of a scope in a canonical order, for comparison.
 	Dump(ctx context.Context, scope Scope, yield func(line string) error) error
 	Close() error

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rolewise/eventstore"
+	"rolewise/readmodels"
 )
 
 // admin answers on the listener for operators: liveness, readiness, metrics, version (SPEC OPS-3).
@@ -61,30 +65,47 @@ func (s *system) readyz(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, code, map[string]any{"status": status, "projections": lines})
 }
 
+// status has a line for the live build of each projection in each partition.
 func (s *system) status(ctx context.Context) ([]projectionStatus, error) {
 	info, err := s.log.Info(ctx)
 	if err != nil {
 		return nil, err
 	}
-	faults, parked := s.faults(), s.parked()
 	var lines []projectionStatus
 	for _, scope := range s.parts.Scopes() {
-		at, err := s.models.Checkpoint(ctx, scope)
+		line, err := s.statusOf(ctx, scope, info)
 		if err != nil {
 			return nil, err
-		}
-		line := projectionStatus{Projection: scope.String(), Position: at.Position.String(), AsOf: at.Time, Parked: parked[scope.String()]}
-		if info.Head > at.Position {
-			line.Behind = uint64(info.Head - at.Position)
-		}
-		if fault := faults[scope.String()]; fault != nil {
-			line.Fault = fault.Error()
-		} else if at.StoreID != "" && at.StoreID != info.ID {
-			line.Fault = "was built from another log"
 		}
 		lines = append(lines, line)
 	}
 	return lines, nil
+}
+
+func (s *system) statusOf(ctx context.Context, scope readmodels.Scope, log eventstore.Info) (projectionStatus, error) {
+	live, err := s.pointers.Live(ctx, scope)
+	var rebuilding *readmodels.RebuildingError
+	if errors.As(err, &rebuilding) {
+		live = rebuilding.Scope
+	} else if err != nil {
+		return projectionStatus{}, err
+	}
+	at, err := s.models.Checkpoint(ctx, live)
+	if err != nil {
+		return projectionStatus{}, err
+	}
+	line := projectionStatus{Projection: live.String(), Position: at.Position.String(), AsOf: at.Time, Parked: s.parked()[live.String()]}
+	if log.Head > at.Position {
+		line.Behind = uint64(log.Head - at.Position)
+	}
+	if fault := s.faults()[live.String()]; fault != nil {
+		line.Fault = fault.Error()
+	} else if at.StoreID != "" && at.StoreID != log.ID {
+		line.Fault = "was built from another log"
+	} else if rebuilding != nil {
+		line.Fault = "is being built, and queries wait for it"
+	}
+	return line, nil
 }
 
 func writeJSON(w http.ResponseWriter, code int, value any) {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// refuseUnknown makes every command refuse arguments, which none takes, so that those that only hold others refuse a
+// refuseUnknown makes every command refuse arguments, unless it says which it takes, so that those that only hold others refuse a
 // command that they do not know; by itself such a command shows its help. What is said of wrong flags never shows an
 // address, in which a password may stand. The function returned says, after the run, which unknown command help was
 // asked for.
@@ -35,7 +35,9 @@ func refuseUnknown(root *cobra.Command) (helpless func() error) {
 	})
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
-		cmd.Args = noArgs
+		if cmd.Annotations[takesNames] == "" {
+			cmd.Args = noArgs
+		}
 		if cmd.HasSubCommands() {
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
@@ -46,6 +48,9 @@ func refuseUnknown(root *cobra.Command) (helpless func() error) {
 	walk(root)
 	return func() error { return unknown }
 }
+
+// takesNames marks a command that takes arguments of its own.
+const takesNames = "takes names"
 
 // risky are messages of the flag parser that quote more than the name of a flag.
 var risky = regexp.MustCompile(`^unknown shorthand flag|^bad flag syntax|@|://`)

@@ -67,7 +67,7 @@ func startPart(t *testing.T, r role, log *eventLog, redis string) *part {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sys, err := newSystemAs(t.Context(), r, log, models, 8, slog.New(slog.DiscardHandler))
+	sys, err := newSystemAs(t.Context(), setup{role: r, log: log, models: models, parts: 8, logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

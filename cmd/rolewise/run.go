@@ -21,7 +21,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(devCommand(), serveCommand(), importCommand(), auditCommand(), backupCommand(), restoreCommand(), openapiCommand(), eventstoreCommand(), healthcheckCommand(), versionCommand())
+	root.AddCommand(devCommand(), serveCommand(), importCommand(), projectionsCommand(), parkedCommand(), auditCommand(), backupCommand(), restoreCommand(), openapiCommand(), eventstoreCommand(), healthcheckCommand(), versionCommand())
 	helpless := refuseUnknown(root)
 	if err := errors.Join(root.ExecuteContext(ctx), helpless()); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "rolewise:", oneLine(err))

@@ -22,6 +22,7 @@ type serveOptions struct {
 	listen, adminListen, eventstore, redis, data, replica, operatorKeyFile string
 
 	partitions int
+	manual     bool // changed projections are rebuilt only when an operator says so
 
 	role role
 }
@@ -44,6 +45,7 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.replica, "replica", "", "file of the local copy of a log in KurrentDB, from which history is read; each process needs its own; replica.db in the data directory if it is left out")
 	cmd.Flags().StringVar(&o.operatorKeyFile, "operator-key-file", "", "file with the operator's key; made in the data directory if it is left out")
 	cmd.Flags().Var(&o.role, "role", "what this process does: all, api (queries and commands) or projector (read models)")
+	cmd.Flags().BoolVar(&o.manual, "no-rebuild", false, "leave it to rolewise projections rebuild when a projection whose rules have changed is built anew")
 	for _, required := range []string{"eventstore", "redis"} {
 		if err := cmd.MarkFlagRequired(required); err != nil {
 			panic(err) // only for a flag that does not exist
@@ -82,7 +84,7 @@ func serve(ctx context.Context, o serveOptions, stdout, stderr io.Writer) error 
 		}
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
-	sys, err := newSystemAs(ctx, o.role, log, models, parts, logger)
+	sys, err := newSystemAs(ctx, setup{role: o.role, log: log, models: models, parts: parts, manual: o.manual, logger: logger})
 	if err != nil {
 		return err
 	}

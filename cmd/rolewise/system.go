@@ -16,6 +16,7 @@ import (
 	"rolewise/api"
 	"rolewise/commands"
 	"rolewise/commands/catalogimport"
+	"rolewise/eventstore"
 	"rolewise/projections"
 	"rolewise/readmodels"
 )
@@ -25,6 +26,7 @@ type system struct {
 	log      *eventLog
 	models   readmodels.Store
 	parts    readmodels.Partitions
+	pointers *readmodels.Pointers
 	commands *commands.Handler
 	queries  *readmodels.Queries
 	runner   *projections.Runner // nil: other processes project
@@ -35,12 +37,23 @@ type system struct {
 
 // newSystem wires all the parts. Nothing runs before run.
 func newSystem(ctx context.Context, log *eventLog, models readmodels.Store, logger *slog.Logger) (*system, error) {
-	return newSystemAs(ctx, roleAll, log, models, 1, logger)
+	return newSystemAs(ctx, setup{role: roleAll, log: log, models: models, parts: 1, logger: logger})
+}
+
+// setup is what a process is made of.
+type setup struct {
+	role   role
+	log    *eventLog
+	models readmodels.Store
+	parts  readmodels.Partitions
+	manual bool // changed projections are rebuilt only when an operator says so
+	logger *slog.Logger
 }
 
 // newSystemAs wires the parts that a role needs.
-func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.Store, parts readmodels.Partitions, logger *slog.Logger) (*system, error) {
-	s := &system{log: log, models: models, parts: parts, logger: logger}
+func newSystemAs(ctx context.Context, with setup) (*system, error) {
+	r, log, models, parts, logger := with.role, with.log, with.models, with.parts, with.logger
+	s := &system{log: log, models: models, parts: parts, pointers: readmodels.NewPointers(models), logger: logger}
 	if r.answers() {
 		s.commands = commands.New(log, time.Now, log.emailKey)
 		if err := s.commands.Bootstrap(ctx); err != nil {
@@ -52,7 +65,9 @@ func newSystemAs(ctx context.Context, r role, log *eventLog, models readmodels.S
 		if err != nil {
 			return nil, err
 		}
-		runner, err := projections.NewRunner(ctx, projections.Setup{Events: log, Models: models, Partitions: parts, Leases: shared, Log: logger}, projections.All()...)
+		runner, err := projections.NewRunner(ctx, projections.Setup{
+			Events: log, Models: models, Partitions: parts, Leases: shared, Manual: with.manual, Log: logger,
+		}, projections.All()...)
 		if err != nil {
 			return nil, err
 		}
@@ -122,18 +137,39 @@ func (s *system) public(on listeners, operatorKey string) (http.Handler, error) 
 	return handler, err
 }
 
-// caughtUp returns when every read model has reached the log's present end.
+// caughtUp returns when every read model that queries read has reached the log's present end.
 func (s *system) caughtUp(ctx context.Context) error {
 	info, err := s.log.Info(ctx)
 	if err != nil {
 		return err
 	}
 	for _, scope := range s.parts.Scopes() {
-		if err := s.models.Wait(ctx, scope, info.Head); err != nil {
-			return fmt.Errorf("wait for %s: %w", scope, err)
+		for reached := false; !reached; {
+			if reached, err = s.reached(ctx, scope, info.Head); err != nil {
+				return fmt.Errorf("wait for %s: %w", scope, err)
+			}
 		}
 	}
 	return nil
+}
+
+// reached waits a moment for the live build of a projection to reach a position. Meanwhile another one may become live.
+func (s *system) reached(ctx context.Context, scope readmodels.Scope, to eventstore.Position) (bool, error) {
+	moment, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	live, err := s.pointers.Live(ctx, scope)
+	var rebuilding *readmodels.RebuildingError
+	if errors.As(err, &rebuilding) {
+		<-moment.Done()
+		return false, ctx.Err()
+	}
+	if err == nil {
+		err = s.models.Wait(moment, live, to)
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // serveHTTP serves until the context ends or the listener fails, and returns when no request is in hand any more.

@@ -2,6 +2,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -23,6 +24,7 @@ type Store struct {
 	scopes map[readmodels.Scope]*scope
 	closed bool
 	parts  readmodels.Partitions // 0: nobody has said
+	record map[string][]byte
 	room   waiting.Room[readmodels.Scope]
 }
 
@@ -36,7 +38,9 @@ type scope struct {
 }
 
 // New returns an empty Store.
-func New() *Store { return &Store{scopes: map[readmodels.Scope]*scope{}} }
+func New() *Store {
+	return &Store{scopes: map[readmodels.Scope]*scope{}, record: map[string][]byte{}}
+}
 
 // Partitions implements readmodels.Store.
 func (s *Store) Partitions(ctx context.Context, wanted readmodels.Partitions) (readmodels.Partitions, error) {
@@ -52,6 +56,39 @@ func (s *Store) Partitions(ctx context.Context, wanted readmodels.Partitions) (r
 		s.parts = wanted
 	}
 	return s.parts, nil
+}
+
+// Records implements readmodels.Store.
+func (s *Store) Records(ctx context.Context) (map[string][]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.closed {
+		return nil, readmodels.ErrClosed
+	}
+	return maps.Clone(s.record), nil
+}
+
+// SetRecord implements readmodels.Store.
+func (s *Store) SetRecord(ctx context.Context, name string, was, is []byte) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.closed {
+		return false, readmodels.ErrClosed
+	}
+	have, some := s.record[name]
+	if some != (was != nil) || !bytes.Equal(have, was) {
+		return false, nil
+	}
+	if s.record[name] = bytes.Clone(is); is == nil {
+		delete(s.record, name)
+	}
+	return true, nil
 }
 
 // at returns the scope, empty if nothing was ever committed to it.

@@ -15,6 +15,7 @@ import (
 //	rw:{role-analytics@3/07}:checkpoint              hash: position, time, store, epoch, fence; dropping, renewed
 //	rw:{role-analytics@3/07}:doc:<plan>:<collection> hash: id → document
 //	rw:{role-analytics@3/07}:index:<plan>:<index>    sorted set: entries, all of score 0
+//	rw:builds                                        hash: projection → which builds there are
 //	rw:partitions                                    the number of partitions of all projections
 //	rw/0:{role-analytics@3/07}                       channel of database 0: positions as they are committed
 //
@@ -22,7 +23,7 @@ import (
 
 // tag names a scope.
 func tag(s readmodels.Scope) string {
-	return fmt.Sprintf("{%s@%d/%02d}", url.QueryEscape(s.Projection), s.Version, s.Partition)
+	return fmt.Sprintf("{%s@%s/%02d}", url.QueryEscape(s.Projection), s.Build(), s.Partition)
 }
 
 func prefix(s readmodels.Scope) string { return "rw:" + tag(s) + ":" }
