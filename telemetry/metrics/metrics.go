@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"rolewise/eventstore/otel"
 )
 
 // Metrics is all that one process tells, in a registry of its own.
@@ -64,6 +66,9 @@ func New(version string) *Metrics {
 		rebuilds:        counter("projection_rebuilds_total", "Partitions of read models that began anew: lost, damaged, or of an earlier epoch of the log.", "projection"),
 	}
 	m.writable.Set(1)
+	for _, outcome := range otel.Outcomes {
+		m.appends.WithLabelValues(outcome)
+	}
 	about := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name("build_info"), Help: "1, by the version of the program."}, []string{"version"})
 	about.WithLabelValues(version).Set(1)
 	m.registry = prometheus.NewRegistry()

@@ -92,6 +92,8 @@ func (m *Metrics) Committed(scope readmodels.Scope, took time.Duration, err erro
 	m.commitDuration.WithLabelValues(projection).Observe(took.Seconds())
 }
 
+var commitOutcomes = []string{"done", "out_of_step", "fenced", "damaged", "cancelled", "failed"}
+
 func commitOutcome(err error) string {
 	var step *readmodels.OutOfStepError
 	var fenced *readmodels.FencedError

@@ -24,8 +24,18 @@ type State struct {
 	Now    func() time.Time
 }
 
-// Watch makes the state part of the metrics; once.
-func (m *Metrics) Watch(s State) { m.register(&collector{s}) }
+// Watch makes the state part of the metrics; once. What can be counted of a projection is told from the beginning, so
+// that the first time is seen as an increase.
+func (m *Metrics) Watch(s State) {
+	m.register(&collector{s})
+	for _, scope := range s.Scopes() {
+		m.parkings.WithLabelValues(label(scope))
+		m.rebuilds.WithLabelValues(label(scope))
+		for _, outcome := range commitOutcomes {
+			m.commits.WithLabelValues(label(scope), outcome)
+		}
+	}
+}
 
 // scrapeBound is for how long a scrape waits for the stores.
 const scrapeBound = 3 * time.Second
