@@ -149,7 +149,6 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-
 func pageOf(live bool, correlations ...string) eventstore.Page {
 	page := eventstore.Page{Live: live, Through: 9}
 	for _, c := range correlations {

@@ -35,7 +35,9 @@ type dashboard struct {
 			Datasource struct{ UID string }
 		}
 	}
-	Templating struct{ List []struct{ Name, Definition string } }
+	Templating struct {
+		List []struct{ Name, Definition string }
+	}
 }
 
 // rules is what Prometheus is given.
