@@ -22,7 +22,7 @@ const preamble = `# Metrics
 (` + "`make golden`" + `). Beside these there are those of the Go runtime (` + "`go_…`" + `) and of the process (` + "`process_…`" + `).
 
 No label holds an id, a name or an address: ` + "`route`" + ` is a template such as ` + "`/v1/plans/:plan/members/:id`" + `, ` + "`projection`" + ` a name
-and a version such as ` + "`role-analytics@2`" + `. Partitions are summed up, or the worst of them is told. A process tells only what
+and a version such as ` + "`role-analytics@2`" + `, ` + "`build`" + ` is live (queries read it), next (being built beside it) or before. Partitions are summed up, or the worst of them is told. A process tells only what
 it does: leases are those of projectors, commands those of APIs. What cannot be asked while a store is away is left out.
 
 ` + "`deploy/grafana/rolewise.json`" + ` is a dashboard of them, ` + "`deploy/prometheus/rules.yml`" + ` are alerts.

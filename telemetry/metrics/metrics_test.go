@@ -120,7 +120,7 @@ func expect(t *testing.T, got map[string]float64, name string, want float64) {
 var absent = math.NaN()
 
 func TestState(t *testing.T) {
-	const roles = `{projection="roles@1"}`
+	const roles, counted = `{build="live",projection="roles@1"}`, `{projection="roles@1"}`
 	w := watch(t)
 	t.Run("OPS-3 nothing read", func(t *testing.T) {
 		got := scrape(t, w.Metrics)
@@ -143,13 +143,28 @@ func TestState(t *testing.T) {
 		expect(t, got, "rolewise_leases_taken_total", 3)
 		expect(t, got, "rolewise_leases_lost_total", 1)
 		expect(t, got, "rolewise_redis_connections_idle", 2)
-		expect(t, got, "rolewise_projection_parkings_total"+roles, 0)
+		expect(t, got, "rolewise_projection_parkings_total"+counted, 0)
 	})
 	t.Run("OPS-3 at the end of the log there is no lag, however old it is", func(t *testing.T) {
 		w.commit(t, 1, 1, 3)
 		got := scrape(t, w.Metrics)
 		expect(t, got, "rolewise_projection_lag_seconds"+roles, 0)
 		expect(t, got, "rolewise_projection_progress_ratio"+roles, 1)
+	})
+	t.Run("OPS-3 a build beside the live one is told by itself", func(t *testing.T) {
+		_, err := readmodels.ChangeBuilds(t.Context(), w.models, readmodels.Roles.Projection, func(*readmodels.Builds) (*readmodels.Builds, error) {
+			return &readmodels.Builds{
+				Live: readmodels.Roles.Build(), Next: &readmodels.Next{Build: readmodels.Build{Version: 1, Number: 77}}, Before: &readmodels.Build{Version: 9},
+			}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := scrape(t, w.Metrics)
+		expect(t, got, "rolewise_projection_progress_ratio"+roles, 1)
+		expect(t, got, `rolewise_projection_progress_ratio{build="next",projection="roles@1"}`, 0)
+		expect(t, got, `rolewise_projection_lag_seconds{build="next",projection="roles@1"}`, 30)
+		expect(t, got, `rolewise_projection_lag_positions{build="before",projection="roles@9"}`, 3)
 	})
 	t.Run("OPS-3 keys, read models and log that do not answer", func(t *testing.T) {
 		w.broken = errors.New("x")

@@ -16,7 +16,7 @@ import (
 type State struct {
 	Events eventstore.Store
 	Models readmodels.Store
-	Scopes func() []readmodels.Scope // every projection in every partition
+	Scopes func() []readmodels.Scope // every projection, by its rules in force, in every partition
 	Faults func() map[string]error   // what projections of this process stand still at
 	Leases func() leases.Stats
 	Keys   func(context.Context) error // whether the keys of personal data can be read
@@ -52,12 +52,12 @@ var (
 	modelsUp  = desc("read_models_up", "Whether the store of read models, such as Redis, answers: 1 or 0.")
 	keysUp    = desc("keys_up", "Whether the keys of personal data can be read: 1 or 0.")
 
-	lagSeconds    = desc("projection_lag_seconds", "Age of the oldest event that the hindmost partition has not applied; 0 at the end of the log.", "projection")
-	lagPositions  = desc("projection_lag_positions", "Distance of the hindmost partition from the end of the log. On SQLite positions count events, on KurrentDB they are places in its log.", "projection")
-	progress      = desc("projection_progress_ratio", "How far a projection has come in the log, from 0 to 1; the progress of a rebuild.", "projection")
-	parkedStreams = desc("projection_parked_streams", "Streams that are held back since an event of theirs could not be applied.", "projection")
-	parkedEvents  = desc("projection_parked_events", "Events that wait in parked streams.", "projection")
-	faults        = desc("projection_faults", "Partitions that stand still in this process.", "projection")
+	lagSeconds    = desc("projection_lag_seconds", "Age of the oldest event that the hindmost partition has not applied; 0 at the end of the log.", "projection", "build")
+	lagPositions  = desc("projection_lag_positions", "Distance of the hindmost partition from the end of the log. On SQLite positions count events, on KurrentDB they are places in its log.", "projection", "build")
+	progress      = desc("projection_progress_ratio", "How far a projection has come in the log, from 0 to 1; the progress of a rebuild.", "projection", "build")
+	parkedStreams = desc("projection_parked_streams", "Streams that are held back since an event of theirs could not be applied.", "projection", "build")
+	parkedEvents  = desc("projection_parked_events", "Events that wait in parked streams.", "projection", "build")
+	faults        = desc("projection_faults", "Partitions that stand still in this process.", "projection", "build")
 
 	leasesHeld      = desc("leases_held", "Partitions that this process projects.")
 	leasesTaken     = desc("leases_taken_total", "Leases that began.")
@@ -92,7 +92,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if err == nil {
 		tell(out, storeHead, float64(info.Head))
 	}
-	all, unread := c.projections(ctx, info.Head)
+	all, unread := c.builds(ctx, info.Head)
 	tell(out, modelsUp, up(unread))
 	if err == nil && unread == nil {
 		c.tellProjections(ctx, out, all, info.Head)
@@ -111,39 +111,64 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// projection is the hindmost partition of a projection, and what is parked in all.
-type projection struct {
-	name            string
+// build is the hindmost partition of one build of a projection, and what is parked in all.
+type build struct {
+	labels          []string
 	at              eventstore.Position
 	streams, events int
 	faults          int
 }
 
-func (c *collector) projections(ctx context.Context, head eventstore.Position) ([]*projection, error) {
-	byName := map[string]*projection{}
-	var all []*projection
-	faults := map[string]error{}
-	if c.Faults != nil {
-		faults = c.Faults()
+// builds looks at every build that there is: the one that queries read, one that is being built beside it, and the one
+// before, which operators can go back to.
+func (c *collector) builds(ctx context.Context, head eventstore.Position) ([]*build, error) {
+	known, err := readmodels.ReadBuilds(ctx, c.Models)
+	if err != nil {
+		return nil, err
 	}
-	for _, scope := range c.Scopes() {
-		one := byName[label(scope)]
-		if one == nil {
-			one = &projection{name: label(scope), at: head}
-			byName[one.name], all = one, append(all, one)
-		}
-		if err := c.look(ctx, scope, one); err != nil {
-			return nil, err
-		}
-		if faults[scope.String()] != nil {
-			one.faults++
+	standing := map[string]error{}
+	if c.Faults != nil {
+		standing = c.Faults()
+	}
+	byLabels := map[string]*build{}
+	var all []*build
+	for _, rules := range c.Scopes() {
+		for is, scope := range scopesOf(rules, known[rules.Projection]) {
+			key := is + label(scope)
+			one := byLabels[key]
+			if one == nil {
+				one = &build{labels: []string{label(scope), is}, at: head}
+				byLabels[key], all = one, append(all, one)
+			}
+			if err := c.look(ctx, scope, one); err != nil {
+				return nil, err
+			}
+			if standing[scope.String()] != nil {
+				one.faults++
+			}
 		}
 	}
 	return all, nil
 }
 
+// scopesOf lists the builds of a partition by what they are. Where nothing was projected yet, what is missing is the one
+// by the rules in force.
+func scopesOf(rules readmodels.Scope, b *readmodels.Builds) map[string]readmodels.Scope {
+	if b == nil {
+		return map[string]readmodels.Scope{"live": rules}
+	}
+	all := map[string]readmodels.Scope{"live": rules.Of(b.Live)}
+	if b.Next != nil {
+		all["next"] = rules.Of(b.Next.Build)
+	}
+	if b.Before != nil {
+		all["before"] = rules.Of(*b.Before)
+	}
+	return all
+}
+
 // look adds a partition to its projection. A damaged one has nothing, and is begun anew by whoever projects.
-func (c *collector) look(ctx context.Context, scope readmodels.Scope, into *projection) error {
+func (c *collector) look(ctx context.Context, scope readmodels.Scope, into *build) error {
 	var damaged *readmodels.DamagedError
 	at, err := c.Models.Checkpoint(ctx, scope)
 	if err != nil && !errors.As(err, &damaged) {
@@ -161,19 +186,19 @@ func (c *collector) look(ctx context.Context, scope readmodels.Scope, into *proj
 	return nil
 }
 
-func (c *collector) tellProjections(ctx context.Context, out chan<- prometheus.Metric, all []*projection, head eventstore.Position) {
+func (c *collector) tellProjections(ctx context.Context, out chan<- prometheus.Metric, all []*build, head eventstore.Position) {
 	ages := map[eventstore.Position]time.Duration{} // projections that are fed together stand together
 	for _, p := range all {
-		tell(out, lagPositions, float64(head-p.at), p.name)
+		tell(out, lagPositions, float64(head-p.at), p.labels...)
 		ratio := 1.0
 		if head > 0 {
 			ratio = float64(p.at) / float64(head)
 		}
-		tell(out, progress, ratio, p.name)
-		tell(out, parkedStreams, float64(p.streams), p.name)
-		tell(out, parkedEvents, float64(p.events), p.name)
+		tell(out, progress, ratio, p.labels...)
+		tell(out, parkedStreams, float64(p.streams), p.labels...)
+		tell(out, parkedEvents, float64(p.events), p.labels...)
 		if c.Faults != nil {
-			tell(out, faults, float64(p.faults), p.name)
+			tell(out, faults, float64(p.faults), p.labels...)
 		}
 		age, known := ages[p.at]
 		if !known {
@@ -183,7 +208,7 @@ func (c *collector) tellProjections(ctx context.Context, out chan<- prometheus.M
 			}
 			ages[p.at] = age
 		}
-		tell(out, lagSeconds, age.Seconds(), p.name)
+		tell(out, lagSeconds, age.Seconds(), p.labels...)
 	}
 }
 
