@@ -94,7 +94,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	all, unread := c.builds(ctx, info.Head)
 	tell(out, modelsUp, up(unread))
-	if err == nil && unread == nil {
+	if err == nil { // of read models that do not answer there is none to tell of
 		c.tellProjections(ctx, out, all, info.Head)
 	}
 	if c.Keys != nil {
