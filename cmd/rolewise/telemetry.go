@@ -27,7 +27,7 @@ func (s *system) observe(ctx context.Context) error {
 	}
 	s.traces = traces
 	if client := clientOf(s.models); client != nil {
-		if err := traces.Redis(client); err != nil {
+		if err := traces.Redis(ctx, client); err != nil {
 			return err
 		}
 	}

@@ -15,8 +15,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/redis/go-redis/extra/redisotel/v9"
-	goredis "github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -77,19 +75,6 @@ func (t *Tracing) Tracer() trace.Tracer {
 		return nil
 	}
 	return t.tracer
-}
-
-// Redis makes spans of the commands that a client sends on behalf of a span. They never tell what the commands say.
-func (t *Tracing) Redis(client goredis.UniversalClient) error {
-	if t == nil {
-		return nil
-	}
-	err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(quiet{TracerProvider: t.provider, below: true}),
-		redisotel.WithDBStatement(false), redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
-	if err != nil {
-		return fmt.Errorf("trace redis: %w", err)
-	}
-	return nil
 }
 
 // Shutdown sends what there is, within the context, and ends.

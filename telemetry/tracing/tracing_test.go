@@ -99,7 +99,7 @@ func TestFromEnvironment(t *testing.T) {
 // TestOff shows that nothing is made when tracing is off.
 func TestOff(t *testing.T) {
 	var off *Tracing
-	if off.HTTP() != nil || off.Pages() != nil || off.Tracer() != nil || off.Redis(nil) != nil {
+	if off.HTTP() != nil || off.Pages() != nil || off.Tracer() != nil || off.Redis(t.Context(), nil) != nil {
 		t.Error("OPS-3 tracing that is off stands around requests, pages or Redis")
 	}
 	if n := testing.AllocsPerRun(1000, func() {
