@@ -30,10 +30,11 @@ torture: tools
 bench: tools
 	cd bench && $(GO) run . -report ../docs/benchmarks.md
 
-# Rewrites what is generated: wire files, OpenAPI. Look at the difference before you commit it.
+# Rewrites what is generated: wire files, OpenAPI, the list of metrics. Look at the difference before you commit it.
 golden:
 	$(GO) test ./domain -run TestWire -update
 	$(GO) test ./api -run "OpenAPI|Problem|Refus" -update
+	$(GO) test ./telemetry/metrics -run TestDocument -update
 
 dev:
 	$(GO) run ./cmd/rolewise dev

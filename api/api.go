@@ -27,12 +27,13 @@ type Deps struct {
 	Commands        *commands.Handler
 	Queries         *readmodels.Queries
 	Events          eventstore.Store
-	OperatorKey     string           // bearer key of the operator, at least 16 bytes; empty: there is none
-	BaseURL         string           // under which clients reach the API, for the document; empty: relative
-	About           About            // answered at /v1/about
-	Logger          *slog.Logger     // nil: no log
-	Now             func() time.Time // nil: time.Now
-	MinPositionWait time.Duration    // longest wait for min_position (SPEC ANA-6); 0: 5 s
+	OperatorKey     string            // bearer key of the operator, at least 16 bytes; empty: there is none
+	BaseURL         string            // under which clients reach the API, for the document; empty: relative
+	About           About             // answered at /v1/about
+	Logger          *slog.Logger      // nil: no log
+	Now             func() time.Time  // nil: time.Now
+	MinPositionWait time.Duration     // longest wait for min_position (SPEC ANA-6); 0: 5 s
+	Around          gin.HandlersChain // around every request, whose context tells its telemetry.Correlation
 }
 
 // About says what is served, and to whom thanks are due (SPEC IMP-4).
@@ -137,7 +138,9 @@ func (s *server) routes() error {
 	if err := s.engine.SetTrustedProxies(nil); err != nil {
 		return fmt.Errorf("trust no proxies: %w", err)
 	}
-	s.engine.Use(s.begin, s.recover)
+	s.engine.Use(s.begin)
+	s.engine.Use(s.Around...)
+	s.engine.Use(s.adopt, s.recover)
 	s.engine.NoRoute(s.answering(func(*call) error {
 		return refuse(http.StatusNotFound, "route_not_found", "there is nothing at this path")
 	}))

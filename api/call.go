@@ -18,6 +18,7 @@ import (
 	"rolewise/domain/access"
 	"rolewise/domain/plan"
 	"rolewise/eventstore"
+	"rolewise/telemetry"
 )
 
 // call is one request on its way through the API.
@@ -53,6 +54,8 @@ func (s *server) begin(c *gin.Context) {
 	if !wellFormed(call.correlation) {
 		call.correlation = call.id
 	}
+	call.ctx = telemetry.WithCorrelation(call.ctx, call.correlation)
+	c.Request = c.Request.WithContext(call.ctx)
 	c.Set(callKey{}, call)
 	header := c.Writer.Header()
 	header.Set("X-Request-Id", call.id)
@@ -64,6 +67,12 @@ func (s *server) begin(c *gin.Context) {
 			slog.Duration("duration", s.Now().Sub(start)), slog.String("request_id", call.id),
 			slog.String("correlation", call.correlation), slog.String("principal", call.principal.ID))
 	}()
+	c.Next()
+}
+
+// adopt lets the call go on under the context that those around it made.
+func (s *server) adopt(c *gin.Context) {
+	callOf(c).ctx = c.Request.Context()
 	c.Next()
 }
 

@@ -70,7 +70,12 @@ type Handler struct {
 	now      func() time.Time
 	emailKey []byte
 	states   *states
+	observe  Observer
 }
+
+// Observer is told of a command before it is carried out, and by the function that it returns how that ended. The
+// command goes on under the context that it returns.
+type Observer func(ctx context.Context, name string, req Request) (context.Context, func(error))
 
 // New returns a handler on a store. Times of events come from now; emailKey keys the hash under which an e-mail address
 // is reserved, and must be the same for the life of the store.
@@ -78,9 +83,24 @@ func New(store eventstore.Store, now func() time.Time, emailKey []byte) *Handler
 	return &Handler{store: store, now: now, emailKey: emailKey, states: newStates()}
 }
 
+// Observe sets who is told of commands; before the first one.
+func (h *Handler) Observe(o Observer) { h.observe = o }
+
 // Handle carries out a command, or returns a refusal (*domain.Error, several joined for a bulk command) or a failure of
 // the store (errors of package eventstore).
-func (h *Handler) Handle(ctx context.Context, req Request, c Command) (Answer, error) {
+func (h *Handler) Handle(ctx context.Context, req Request, c Command) (answer Answer, err error) {
+	if req.Correlation == "" {
+		req.Correlation = uuid.Must(uuid.NewV7()).String()
+	}
+	if h.observe == nil {
+		return h.handle(ctx, req, c)
+	}
+	ctx, ended := h.observe(ctx, c.About().Name, req)
+	defer func() { ended(err) }()
+	return h.handle(ctx, req, c)
+}
+
+func (h *Handler) handle(ctx context.Context, req Request, c Command) (Answer, error) {
 	about := c.About()
 	if err := req.Principal.May(about.Action, req.Plan); err != nil {
 		return Answer{}, err
@@ -96,9 +116,6 @@ func (h *Handler) Handle(ctx context.Context, req Request, c Command) (Answer, e
 	hash, err := bodyHash(about.Name, c)
 	if err != nil {
 		return Answer{}, err
-	}
-	if req.Correlation == "" {
-		req.Correlation = uuid.Must(uuid.NewV7()).String()
 	}
 	for {
 		w := h.begin(ctx, req, about.Name, hash)

@@ -255,6 +255,7 @@ func (r *Runner) workerOf(ctx context.Context, h *holding, p *Projection, t task
 	name := p.Scope.In(h.partition).Of(t.build).String()
 	options := []Option{
 		WithFence(h.fence),
+		WithObserver(r.observer),
 		OfPlans(func(plan string) bool { return r.parts.Takes(h.partition, plan) }),
 		WhenParked(func(e *RuleError) { r.log.Error("event parked", "projection", name, "error", e) }),
 	}

@@ -34,6 +34,11 @@ func NewFeed(store eventstore.Store, after func() eventstore.Position, filter ev
 
 type pageKey struct{}
 
+// WithPage returns the context of a message that carries a page.
+func WithPage(ctx context.Context, page eventstore.Page) context.Context {
+	return context.WithValue(ctx, pageKey{}, page)
+}
+
 // PageOf returns the page that a message of a feed carries.
 func PageOf(m *message.Message) eventstore.Page {
 	page, _ := m.Context().Value(pageKey{}).(eventstore.Page)
@@ -84,7 +89,7 @@ func (f *Feed) Restart() {
 // deliver hands out a page and tells whether it was acknowledged.
 func deliver(ctx context.Context, out chan<- *message.Message, page eventstore.Page) bool {
 	m := message.NewMessage(watermill.NewULID(), nil)
-	m.SetContext(context.WithValue(ctx, pageKey{}, page))
+	m.SetContext(WithPage(ctx, page))
 	select {
 	case out <- m:
 	case <-ctx.Done():

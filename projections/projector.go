@@ -23,6 +23,7 @@ type Projector struct {
 	fence      uint64            // of the lease under which it works; 0: none
 	takes      func(string) bool // whose events are folded; nil: every plan's
 	tell       func(*RuleError)
+	observer   Observer
 	stops      bool // at the first event that cannot be applied, rather than parking it
 
 	reads   *watched
@@ -67,6 +68,7 @@ func NewProjector(ctx context.Context, p *Projection, log Source, store readmode
 	reads := &watched{Reader: store}
 	made := &Projector{
 		projection: p, log: log, store: store, reads: reads, tx: readmodels.NewTx(reads, p.Scope), tell: func(*RuleError) {},
+		observer: nobody{},
 	}
 	for _, set := range options {
 		set(made)
@@ -116,6 +118,7 @@ func (p *Projector) stand(ctx context.Context) error {
 		if err := p.store.Drop(ctx, scope, at); err != nil {
 			return fmt.Errorf("begin %s anew after the log was restored: %w", scope, err)
 		}
+		p.observer.BegunAnew(scope)
 	}
 }
 
@@ -127,6 +130,7 @@ func (p *Projector) empty(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("begin %s anew after it was damaged: %w", p.projection.Scope, err)
 	}
+	p.observer.BegunAnew(p.projection.Scope)
 	return nil
 }
 
@@ -157,6 +161,7 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	if err := p.stand(ctx); err != nil {
 		return false, err
 	}
+	p.observer.BegunAnew(p.projection.Scope)
 	return true, nil
 }
 
@@ -246,7 +251,7 @@ func (p *Projector) before(page eventstore.Page, position eventstore.Position) (
 // fold applies a page and commits it. The event that is given up is parked without a try; *RuleError for any other
 // whose rule fails.
 func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleError) error {
-	done := false
+	done, start := false, time.Now()
 	defer func() {
 		if !done {
 			p.tx.Forget()
@@ -276,12 +281,15 @@ func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleE
 		}
 		return err
 	}
+	folding := time.Since(start)
 	if err := p.commit(ctx, batch, next); err != nil {
 		return err
 	}
+	p.observer.Applied(p.projection.Scope, len(page.Events), folding)
 	p.held.join(held)
 	p.refused, done = nil, true
 	for _, failure := range held.news {
+		p.observer.Parked(p.projection.Scope)
 		p.tell(failure)
 	}
 	return nil

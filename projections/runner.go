@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"rolewise/eventstore"
 	"rolewise/leases"
 	"rolewise/readmodels"
@@ -23,6 +25,9 @@ type Runner struct {
 	manual bool
 	log    *slog.Logger
 	all    []*Projection
+
+	observer Observer
+	around   []message.HandlerMiddleware
 
 	started chan struct{} // closed once it runs
 	changed chan struct{} // has an element when there is something to arrange
@@ -46,6 +51,8 @@ type Setup struct {
 	Leases     leases.Keeper // nil: no other process projects into these read models
 	Manual     bool          // a changed projection is built anew only when an operator says so, not by itself
 	Log        *slog.Logger
+	Observer   Observer                    // nil: nobody
+	Around     []message.HandlerMiddleware // around every page
 }
 
 // lookEvery is how often it is looked whether a read model has lost its data, and whether a build can be promoted.
@@ -63,6 +70,7 @@ func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error
 		events: s.Events, models: s.Models, parts: s.Partitions, keeper: s.Leases, manual: s.Manual, log: s.Log, all: all,
 		started: make(chan struct{}), changed: make(chan struct{}, 1),
 		holdings: map[int]*holding{}, builds: map[string]*readmodels.Builds{}, faults: map[string]error{},
+		observer: s.Observer, around: s.Around,
 	}
 	if r.keeper == nil {
 		r.keeper = leases.Alone()

@@ -60,6 +60,7 @@ func (s *scan) run(ctx context.Context) error {
 		return err
 	}
 	router.AddMiddleware(middleware.Recoverer)
+	router.AddMiddleware(s.runner.around...)
 	router.AddConsumerHandler("projections", "log", s.feed, func(m *message.Message) error {
 		return s.apply(m.Context(), PageOf(m))
 	})

@@ -210,12 +210,12 @@ func partitions(ctx context.Context, models readmodels.Store, wanted readmodels.
 	return n, err
 }
 
-// keeper shares the partitions with the other processes that project the same log into the same Redis; nil: there can
-// be none, since this one alone has the log open. It then need not wait for the leases of one that died.
+// keeper shares the partitions with the other processes that project the same log into the same Redis. Where
+// this one alone has the log open there can be none, and it need not wait for the leases of one that died.
 func keeper(log *eventLog, models readmodels.Store, logger *slog.Logger) (leases.Keeper, error) {
 	shared, ok := models.(*redis.Store)
 	if _, embedded := log.source.(*sqlite.Store); embedded || !ok {
-		return nil, nil
+		return leases.Alone(), nil
 	}
 	return redisleases.New(redisleases.Options{Client: shared.Client(), Group: "projections", Log: logger})
 }

@@ -11,14 +11,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"golang.org/x/sync/errgroup"
 
 	"rolewise/api"
 	"rolewise/commands"
 	"rolewise/commands/catalogimport"
 	"rolewise/eventstore"
+	"rolewise/leases"
 	"rolewise/projections"
 	"rolewise/readmodels"
+	"rolewise/telemetry/metrics"
+	"rolewise/telemetry/tracing"
 )
 
 // system is everything that runs in one process: the log, its projections, and the listeners.
@@ -31,6 +35,8 @@ type system struct {
 	queries  *readmodels.Queries
 	runner   *projections.Runner // nil: other processes project
 	logger   *slog.Logger
+	metrics  *metrics.Metrics
+	traces   *tracing.Tracing                     // nil: off
 	started  atomic.Bool                          // whether every read model has once reached the end of the log
 	pages    func(rest http.Handler) http.Handler // the dashboard around the API; nil: none
 }
@@ -54,19 +60,24 @@ type setup struct {
 func newSystemAs(ctx context.Context, with setup) (*system, error) {
 	r, log, models, parts, logger := with.role, with.log, with.models, with.parts, with.logger
 	s := &system{log: log, models: models, parts: parts, pointers: readmodels.NewPointers(models), logger: logger}
+	if err := s.observe(ctx); err != nil {
+		return nil, err
+	}
 	if r.answers() {
 		s.commands = commands.New(log, time.Now, log.emailKey)
+		s.commands.Observe(s.command)
 		if err := s.commands.Bootstrap(ctx); err != nil {
 			return nil, err
 		}
 	}
+	var shared leases.Keeper
 	if r.projects() {
-		shared, err := keeper(log, models, logger)
-		if err != nil {
+		var err error
+		if shared, err = keeper(log, models, s.logger); err != nil {
 			return nil, err
 		}
 		runner, err := projections.NewRunner(ctx, projections.Setup{
-			Events: log, Models: models, Partitions: parts, Leases: shared, Manual: with.manual, Log: logger,
+			Events: log, Models: s.models, Partitions: parts, Leases: shared, Manual: with.manual, Log: s.logger, Observer: s.metrics, Around: s.traces.Pages(),
 		}, projections.All()...)
 		if err != nil {
 			return nil, err
@@ -77,8 +88,9 @@ func newSystemAs(ctx context.Context, with setup) (*system, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the end of the log: %w", err)
 	}
+	s.watch(clientOf(models), shared)
 	if r.answers() {
-		s.queries = readmodels.NewQueries(models, parts)
+		s.queries = readmodels.NewQueries(s.models, parts)
 		s.queries.Expect(info.Head)
 	}
 	return s, nil
@@ -99,6 +111,7 @@ func (s *system) run(ctx context.Context, on listeners, operatorKey string, read
 			return err
 		}
 	}
+	defer s.endTraces(context.WithoutCancel(ctx))
 	group, ctx := errgroup.WithContext(ctx)
 	projecting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -129,7 +142,7 @@ func (s *system) run(ctx context.Context, on listeners, operatorKey string, read
 func (s *system) public(on listeners, operatorKey string) (http.Handler, error) {
 	handler, err := api.New(api.Deps{
 		Commands: s.commands, Queries: s.queries, Events: s.log.audit, OperatorKey: operatorKey,
-		BaseURL: address(on.public), About: about(), Logger: s.logger,
+		BaseURL: address(on.public), About: about(), Logger: s.logger, Around: append(gin.HandlersChain{s.metrics.HTTP()}, s.traces.HTTP()...),
 	})
 	if err == nil && s.pages != nil {
 		handler = s.pages(handler)

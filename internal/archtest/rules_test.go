@@ -29,7 +29,8 @@ var rules = []rule{
 	{"projections", []string{"domain/...", "eventstore/...", "readmodels/...", "leases"}},
 	{"reactors", []string{"domain/...", "eventstore/...", "readmodels/...", "commands/...", "projections/..."}},
 	{"history", []string{"domain/...", "eventstore/...", "readmodels/...", "projections/..."}},
-	{"api", []string{"domain/...", "eventstore/...", "readmodels/...", "commands/...", "history/..."}},
+	{"telemetry", []string{"domain/...", "eventstore/...", "readmodels/...", "leases", "projections"}},
+	{"api", []string{"domain/...", "eventstore/...", "readmodels/...", "commands/...", "history/...", "telemetry"}},
 	{"web", []string{"domain/...", "eventstore/...", "readmodels/...", "commands/...", "history/..."}},
 }
 
