@@ -5,11 +5,13 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
+	"rolewise/api/live"
 	"rolewise/commands"
 	"rolewise/eventstore"
 	"rolewise/readmodels"
@@ -34,6 +37,7 @@ type Deps struct {
 	Now             func() time.Time  // nil: time.Now
 	MinPositionWait time.Duration     // longest wait for min_position (SPEC ANA-6); 0: 5 s
 	Around          gin.HandlersChain // around every request, whose context tells its telemetry.Correlation
+	Live            Live              // of the streams of changes
 }
 
 // About says what is served, and to whom thanks are due (SPEC IMP-4).
@@ -57,6 +61,7 @@ type server struct {
 	engine   *gin.Engine
 	api      huma.API
 	operator *[sha256.Size]byte // of the operator's key
+	hub      *live.Hub
 	document []byte
 }
 
@@ -84,9 +89,11 @@ func OpenAPI(baseURL, version string) ([]byte, error) {
 	return indented(s.document)
 }
 
-// Server returns an HTTP server for the API with every timeout set. Streams of reports extend theirs as they go.
+// Server returns an HTTP server for the API with every timeout set. Streams extend theirs as they go; those of changes,
+// which have no end, end when the server begins to shut down.
 func Server(handler http.Handler, addr string) *http.Server {
-	return &http.Server{
+	ending, end := context.WithCancel(context.Background())
+	server := &http.Server{
 		Addr:              addr,
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -94,8 +101,17 @@ func Server(handler http.Handler, addr string) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), endingKey{}, ending.Done())
+		},
 	}
+	server.RegisterOnShutdown(end)
+	return server
 }
+
+// endingKey is that of a channel, in the context of each request, that is closed when the server begins to shut down.
+// The context itself lives on, since other requests in hand are answered first (SPEC OPS-7).
+type endingKey struct{}
 
 // writeTimeout bounds an answer, or a page of a stream.
 const writeTimeout = time.Minute
@@ -111,6 +127,8 @@ func newServer(deps Deps) (*server, error) {
 	if s.MinPositionWait == 0 {
 		s.MinPositionWait = 5 * time.Second
 	}
+	s.Live = s.Live.complete()
+	s.hub = live.NewHub(s.Queries, s.Live.Limits)
 	if s.About.Name == "" {
 		s.About.Name = "Rolewise"
 	}
@@ -150,6 +168,7 @@ func (s *server) routes() error {
 	s.api = humagin.New(s.engine, s.config())
 	s.commandRoutes()
 	s.queryRoutes()
+	s.liveRoute()
 	s.ownRoutes()
 	document, err := encode(s.api.OpenAPI())
 	if err != nil {

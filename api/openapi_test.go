@@ -121,6 +121,9 @@ func TestOpenAPIDocument(t *testing.T) {
 			if !ok || !strings.Contains(path, "{plan}") && path != "/v1/me/plans" {
 				continue
 			}
+			if strings.HasSuffix(path, "/stream") { // its events tell of positions only
+				continue
+			}
 			ref, _ := op.Responses["200"].Content["application/json"].Schema["$ref"].(string)
 			answer := parsed.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]
 			for _, name := range []string{"position", "as_of", "lag_ms"} {

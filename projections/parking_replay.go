@@ -330,7 +330,9 @@ func (r *replay) finish(ctx context.Context) error {
 		return err
 	}
 	p.unsure = true // what the projector has in memory is of before
-	if err := p.commit(ctx, batch, p.at); err != nil {
+	repaired := p.at
+	repaired.Repairs++
+	if err := p.commit(ctx, batch, repaired); err != nil {
 		return err
 	}
 	waiting, err := readmodels.Parked(ctx, r.will.into, p.projection.Scope)

@@ -153,6 +153,10 @@ func TestReplay(t *testing.T) {
 			if got, want := dump(t, models, plain.Scope), events.straight(t, plain, events.head()); !slices.Equal(got, want) {
 				t.Errorf("%s differs from a full replay:\n%s", plain.Scope, difference(got, want))
 			}
+			// Documents below the position changed: who watches the plan must learn of it (SPEC ANA-9).
+			if at, err := models.Checkpoint(t.Context(), plain.Scope); err != nil || at.Repairs != 1 {
+				t.Errorf("ANA-9 %s tells of %d repairs, %v", plain.Scope, at.Repairs, err)
+			}
 		}
 	})
 	onBoth(t, "OPS-5 a stream of the catalog is replayed for all plans", func(t *testing.T, models readmodels.Store) {

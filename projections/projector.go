@@ -307,6 +307,7 @@ func (p *Projector) commit(ctx context.Context, batch readmodels.Batch, next rea
 
 // apply folds one event, or keeps it from being folded, and returns its time.
 func (p *Projector) apply(ctx context.Context, r eventstore.Recorded, held *held, given *RuleError) (time.Time, error) {
+	p.tx.At(r.Position)
 	event, err := p.projection.decode(r)
 	if event.rule == nil {
 		return event.at, nil

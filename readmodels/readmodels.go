@@ -51,6 +51,7 @@ type Checkpoint struct {
 	Time     time.Time // of the newest event at or below Position; never goes back
 	StoreID  string    // of the event store that was read
 	Epoch    int
+	Repairs  int // grows when documents changed below a position that was reached already, as by a replay of what was parked
 }
 
 // Batch is one page's worth of changes to a scope, committed whole or not at all.

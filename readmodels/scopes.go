@@ -2,11 +2,11 @@ package readmodels
 
 // The projections in force. A version grows when the rules of a projection, or its rows, change.
 var (
-	Directory   = Scope{Projection: "directory", Version: 1}
-	Roles       = Scope{Projection: "roles", Version: 1}
-	Assignments = Scope{Projection: "assignments", Version: 1}
-	Progress    = Scope{Projection: "progress", Version: 2}
-	Analytics   = Scope{Projection: "role-analytics", Version: 2}
+	Directory   = Scope{Projection: "directory", Version: 2}
+	Roles       = Scope{Projection: "roles", Version: 2}
+	Assignments = Scope{Projection: "assignments", Version: 2}
+	Progress    = Scope{Projection: "progress", Version: 3}
+	Analytics   = Scope{Projection: "role-analytics", Version: 3}
 )
 
 // Scopes lists them all.

@@ -23,6 +23,7 @@ type Tx struct {
 	index  changes // since the last Batch
 	sent   changes // of the last Batch, which may still be on its way to the store
 	memos  map[string]memo
+	marks  marks
 	buffer []byte // of encode
 }
 
@@ -46,17 +47,22 @@ const keep = 200_000
 
 // NewTx returns an empty Tx over a scope.
 func NewTx(reader Reader, scope Scope) *Tx {
-	return &Tx{reader: reader, scope: scope, docs: map[Key]*document{}, index: changes{}, sent: changes{}, memos: map[string]memo{}}
+	return &Tx{
+		reader: reader, scope: scope, docs: map[Key]*document{}, index: changes{}, sent: changes{}, memos: map[string]memo{},
+		marks: marks{watched: watched(scope.Projection), plans: map[string]*[]mark{}},
+	}
 }
 
 // Add puts an entry into an index.
 func (tx *Tx) Add(plan, index, value string) {
 	tx.index.set(Entry{Index{plan, index}, value}, true)
+	tx.marks.set(plan, index)
 }
 
 // Remove takes an entry out of an index.
 func (tx *Tx) Remove(plan, index, value string) {
 	tx.index.set(Entry{Index{plan, index}, value}, false)
+	tx.marks.set(plan, index)
 }
 
 // Entries returns all entries of an index that have a prefix, in order, those of this Tx included.
@@ -97,6 +103,7 @@ func (tx *Tx) Batch() (Batch, error) {
 		}
 		b.Put[key] = value
 	}
+	tx.marks.put(b.Put)
 	for index, values := range tx.index {
 		for value, added := range values {
 			if added {
@@ -145,6 +152,7 @@ func (tx *Tx) Forget() {
 	tx.dirty = tx.dirty[:0]
 	clear(tx.index)
 	clear(tx.sent)
+	tx.marks.forget()
 	for _, m := range tx.memos {
 		m.forget()
 	}
@@ -226,6 +234,7 @@ func (tx *Tx) edited(key Key, doc *document) {
 		doc.dirty = true
 		tx.dirty = append(tx.dirty, key)
 	}
+	tx.marks.set(key.Plan, key.Collection)
 	if m := tx.memos[key.Collection]; m != nil {
 		m.edited(key)
 	}

@@ -68,12 +68,12 @@ type call struct {
 func (s *Store) newCall(b readmodels.Batch) *call {
 	c := &call{
 		keys: []string{checkpointKey(b.Scope)},
-		args: make([]any, 0, 16+2*(len(b.Put)+len(b.Add)+len(b.Remove))),
+		args: make([]any, 0, 17+2*(len(b.Put)+len(b.Add)+len(b.Remove))),
 		at:   map[string]int{},
 	}
 	c.args = append(c.args,
 		b.After.String(), strconv.FormatUint(b.Fence, 10), b.Checkpoint.Position.String(),
-		b.Checkpoint.Time.UTC().Format(time.RFC3339Nano), b.Checkpoint.StoreID, b.Checkpoint.Epoch,
+		b.Checkpoint.Time.UTC().Format(time.RFC3339Nano), b.Checkpoint.StoreID, b.Checkpoint.Epoch, b.Checkpoint.Repairs,
 		s.channel(b.Scope))
 	c.documents(prefix(b.Scope), b.Put)
 	c.entries(prefix(b.Scope), "ZREM", b.Remove)

@@ -1,7 +1,7 @@
 -- Commits one batch to one scope.
 --
 -- KEYS  the checkpoint, then every hash and sorted set that changes
--- ARGV  after, fence, position, time, store, epoch, channel;
+-- ARGV  after, fence, position, time, store, epoch, repairs, channel;
 --       then for each change: command, number of its key, number of its arguments, its arguments
 --
 -- Positions and fences are unsigned 64-bit numbers in decimal and stay text: a Lua number would round them.
@@ -35,7 +35,7 @@ if position ~= ARGV[1] then
 end
 
 local kinds = {HSET = 'hash', HDEL = 'hash', ZADD = 'zset', ZREM = 'zset'}
-local i, looked = 8, {}
+local i, looked = 9, {}
 while ARGV[i] do
   local number = tonumber(ARGV[i + 1])
   if not looked[number] and foreign(KEYS[number], kinds[ARGV[i]]) then
@@ -45,7 +45,7 @@ while ARGV[i] do
   i = i + 3 + tonumber(ARGV[i + 2])
 end
 
-i = 8
+i = 9
 while ARGV[i] do
   local first, last = i + 3, i + 2 + tonumber(ARGV[i + 2])
   redis.call(ARGV[i], KEYS[tonumber(ARGV[i + 1])], unpack(ARGV, first, last))
@@ -55,6 +55,6 @@ end
 if ARGV[2] ~= '0' then
   fence = ARGV[2]
 end
-redis.call('HSET', KEYS[1], 'position', ARGV[3], 'time', ARGV[4], 'store', ARGV[5], 'epoch', ARGV[6], 'fence', fence)
-redis.call('PUBLISH', ARGV[7], ARGV[3])
+redis.call('HSET', KEYS[1], 'position', ARGV[3], 'time', ARGV[4], 'store', ARGV[5], 'epoch', ARGV[6], 'repairs', ARGV[7], 'fence', fence)
+redis.call('PUBLISH', ARGV[8], ARGV[3])
 return {'done'}

@@ -41,7 +41,7 @@ if ARGV[1] == 'unlink' then
   end
   redis.call('HSET', at, 'renewed', now)
 elseif ARGV[1] == 'end' then
-  redis.call('HDEL', at, 'position', 'time', 'store', 'epoch', 'dropping', 'renewed')
+  redis.call('HDEL', at, 'position', 'time', 'store', 'epoch', 'repairs', 'dropping', 'renewed')
 else
   redis.call('HSET', at, 'renewed', 0)
 end

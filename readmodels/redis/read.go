@@ -99,7 +99,7 @@ func bounds(r readmodels.Range) (from, to string) {
 
 // Checkpoint implements readmodels.Reader.
 func (s *Store) Checkpoint(ctx context.Context, scope readmodels.Scope) (readmodels.Checkpoint, error) {
-	fields, err := s.client.HMGet(ctx, checkpointKey(scope), "position", "time", "store", "epoch").Result()
+	fields, err := s.client.HMGet(ctx, checkpointKey(scope), "position", "time", "store", "epoch", "repairs").Result()
 	if err != nil {
 		return readmodels.Checkpoint{}, s.unread(ctx, scope, err, "read the checkpoint of %s from redis", scope)
 	}
@@ -125,6 +125,9 @@ func parseCheckpoint(fields []any) (c readmodels.Checkpoint, err error) {
 		return c, err
 	}
 	c.StoreID = text[2]
-	c.Epoch, err = strconv.Atoi(text[3])
+	if c.Epoch, err = strconv.Atoi(text[3]); err != nil || text[4] == "" { // written before repairs were counted
+		return c, err
+	}
+	c.Repairs, err = strconv.Atoi(text[4])
 	return c, err
 }

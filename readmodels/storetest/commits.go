@@ -77,7 +77,7 @@ func testCheckpoint(t *testing.T, s *suite) {
 	zone := time.FixedZone("", -5*3600)
 	after := eventstore.Position(0)
 	for _, want := range []readmodels.Checkpoint{
-		{Position: 9, Time: time.Date(2026, 2, 3, 4, 5, 6, 123456789, zone), StoreID: "0198-abc {x}:\x00", Epoch: 4},
+		{Position: 9, Time: time.Date(2026, 2, 3, 4, 5, 6, 123456789, zone), StoreID: "0198-abc {x}:\x00", Epoch: 4, Repairs: 3},
 		{Position: 10},
 		{Position: 1 << 53, Time: time.Now(), Epoch: math.MaxInt},
 		{Position: 1<<53 + 1, Time: time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)},
