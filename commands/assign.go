@@ -22,7 +22,7 @@ type AssignRole struct {
 	Teams   []domain.TeamID   `json:"teams,omitempty"`
 	Message string            `json:"message,omitempty"`
 	Notify  *bool             `json:"notify,omitempty" doc:"Default true."`
-	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"Default partial."`
+	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"partial (the default): each item stands for itself. atomic: every item is decided before anything is done, and one wrong item refuses them all. What was accepted is done to the end, also across a crash, but it is not a transaction: for a while some items are done and others are not."`
 }
 
 func (AssignRole) About() About {
@@ -57,7 +57,7 @@ type UnassignRole struct {
 	Teams   []domain.TeamID   `json:"teams,omitempty"`
 	Message string            `json:"message,omitempty"`
 	Notify  *bool             `json:"notify,omitempty" doc:"Default true."`
-	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"Default partial."`
+	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"partial (the default): each item stands for itself. atomic: every item is decided before anything is done, and one wrong item refuses them all. What was accepted is done to the end, also across a crash, but it is not a transaction: for a while some items are done and others are not."`
 }
 
 func (UnassignRole) About() About {
