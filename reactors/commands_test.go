@@ -71,25 +71,26 @@ func (s *sent) finish(t testing.TB, all ...reactors.Reactor) {
 
 func TestCrashAtEachAppend(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5, 120)
 	kinds := []struct {
 		name string
-		make func(key string) *sent
+		make func(r *rig, key string) *sent
 	}{
-		{"partial", func(key string) *sent { return r.assign(commands.Partial, key) }},
-		{"atomic", func(key string) *sent { return r.assign(commands.Atomic, key) }},
-		{"unassign", func(key string) *sent { return r.unassign(key) }},
+		{"partial", func(r *rig, key string) *sent { return r.assign(commands.Partial, key) }},
+		{"atomic", func(r *rig, key string) *sent { return r.assign(commands.Atomic, key) }},
+		{"unassign", func(r *rig, key string) *sent { return r.unassign(key) }},
 	}
 	for _, kind := range kinds {
 		for _, keyed := range []bool{true, false} {
 			for _, how := range []outcome{lost, unknown} {
 				t.Run(fmt.Sprintf("ASG-5 %s, keyed %v, %s: finished without a repeat", kind.name, keyed, []string{"", "lost", "unknown"}[how]), func(t *testing.T) {
+					t.Parallel()
+					r := newRig(t, 5, 12)
 					for n := 1; ; n++ {
 						key := ""
 						if keyed {
 							key = uuid.NewString()
 						}
-						s := kind.make(key)
+						s := kind.make(r, key)
 						outcomes, crashed := crashesAt(n, how)
 						_, answered := s.send(&failing{Store: r.store, outcomes: outcomes})
 						if answered != !crashed() {
