@@ -1,16 +1,10 @@
 package commands
 
 import (
-	"errors"
-
-	"golang.org/x/sync/errgroup"
-
 	"rolewise/domain"
 	"rolewise/domain/access"
 	"rolewise/domain/assignment"
-	"rolewise/domain/command"
 	"rolewise/domain/plan"
-	"rolewise/eventstore"
 )
 
 // Mode says what a wrong item in a bulk command does to the others (SPEC ASG-5).
@@ -28,7 +22,7 @@ type AssignRole struct {
 	Teams   []domain.TeamID   `json:"teams,omitempty"`
 	Message string            `json:"message,omitempty"`
 	Notify  *bool             `json:"notify,omitempty" doc:"Default true."`
-	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"Default partial."`
+	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"partial (the default): each item stands for itself. atomic: every item is decided before anything is done, and one wrong item refuses them all. What was accepted is done to the end, also across a crash, but it is not a transaction: for a while some items are done and others are not."`
 }
 
 func (AssignRole) About() About {
@@ -46,9 +40,14 @@ func (c AssignRole) run(w *work) (Answer, error) {
 	if !published {
 		return Answer{}, domain.Missing("role").At("/role")
 	}
-	return w.bulk(c.Mode, c.Members, c.Teams, func(h assignment.Holder) assignment.Command {
-		return assignment.Assign{Holder: h, Role: c.Role, RolePublished: published, Message: c.Message, Notify: c.Notify == nil || *c.Notify}
-	})
+	return w.bulk(bulk(c), c.to(published))
+}
+
+// to makes the command to one holder.
+func (c AssignRole) to(published bool) func(assignment.Holder) assignment.Command {
+	return func(h assignment.Holder) assignment.Command {
+		return assignment.Assign{Holder: h, Role: c.Role, RolePublished: published, Message: c.Message, Notify: bulk(c).notify()}
+	}
 }
 
 // UnassignRole ends the direct path of members, and the path of teams, to a role. Other paths stay (SPEC ASG-2).
@@ -58,7 +57,7 @@ type UnassignRole struct {
 	Teams   []domain.TeamID   `json:"teams,omitempty"`
 	Message string            `json:"message,omitempty"`
 	Notify  *bool             `json:"notify,omitempty" doc:"Default true."`
-	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"Default partial."`
+	Mode    Mode              `json:"mode,omitempty" enum:"partial,atomic" doc:"partial (the default): each item stands for itself. atomic: every item is decided before anything is done, and one wrong item refuses them all. What was accepted is done to the end, also across a crash, but it is not a transaction: for a while some items are done and others are not."`
 }
 
 func (UnassignRole) About() About {
@@ -76,9 +75,12 @@ func (c UnassignRole) run(w *work) (Answer, error) {
 	if !state.Exists {
 		return Answer{}, domain.Missing("role").At("/role")
 	}
-	return w.bulk(c.Mode, c.Members, c.Teams, func(h assignment.Holder) assignment.Command {
-		return assignment.Unassign{Holder: h, Role: c.Role, Message: c.Message, Notify: c.Notify == nil || *c.Notify}
-	})
+	return w.bulk(bulk(c), c.to)
+}
+
+// to makes the command to one holder.
+func (c UnassignRole) to(h assignment.Holder) assignment.Command {
+	return assignment.Unassign{Holder: h, Role: c.Role, Message: c.Message, Notify: bulk(c).notify()}
 }
 
 // checkMessage refuses, once for the command, what would refuse each of its items.
@@ -86,185 +88,3 @@ func checkMessage(text string) error { return domain.CheckLines("/message", text
 
 func (c AssignRole) holders() ([]domain.MemberID, []domain.TeamID)   { return c.Members, c.Teams }
 func (c UnassignRole) holders() ([]domain.MemberID, []domain.TeamID) { return c.Members, c.Teams }
-
-const (
-	maxItems    = 10_000 // of one bulk command
-	bulkWriters = 64     // items appended at the same time, so that the store commits them in groups
-)
-
-// bulkItem is one member or team of a bulk command: where it stands in the body, and what became of it.
-type bulkItem struct {
-	Item
-	pointer string
-	holder  assignment.Holder
-	answer  Answer
-	refusal *domain.Error
-	first   *bulkItem // the item that names the same holder before this one; nil: none
-}
-
-// bulk carries out the same command for many holders. In mode atomic every item is decided before anything is
-// appended. That is not a transaction over streams: another command may come between the deciding and the appending of
-// an item, which is then decided once more by itself.
-func (w *work) bulk(mode Mode, memberIDs []domain.MemberID, teamIDs []domain.TeamID, build func(assignment.Holder) assignment.Command) (Answer, error) {
-	w.several = true
-	items, err := w.bulkItems(mode, memberIDs, teamIDs)
-	if err != nil {
-		return Answer{}, err
-	}
-	if mode == Atomic && !w.found {
-		trial := *w
-		trial.req.DryRun = true
-		if err := trial.each(items, build); err != nil {
-			return Answer{}, err
-		}
-		if err := refusals(items); err != nil {
-			return Answer{}, err
-		}
-	}
-	if !w.req.DryRun {
-		if err := w.claimFor(eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}); err != nil {
-			return Answer{}, err
-		}
-	}
-	if err := w.each(items, build); err != nil {
-		return Answer{}, err
-	}
-	return w.sum(items)
-}
-
-func (w *work) bulkItems(mode Mode, memberIDs []domain.MemberID, teamIDs []domain.TeamID) ([]*bulkItem, error) {
-	n := len(memberIDs) + len(teamIDs)
-	switch {
-	case mode != "" && mode != Partial && mode != Atomic:
-		return nil, domain.Invalidf("/mode", "invalid_mode", "must be partial or atomic")
-	case n == 0:
-		return nil, domain.Invalidf("/members", "required", "name at least one member or team")
-	case n > maxItems:
-		return nil, domain.Invalidf("/members", "too_many", "at most %d members and teams in one command", maxItems)
-	case n > 1 && w.req.IfMatch != nil:
-		return nil, domain.Invalidf("", "if_match_on_bulk", "If-Match fits a single item only: each item has a revision of its own")
-	}
-	items := make([]*bulkItem, 0, n)
-	named := make(map[assignment.Holder]*bulkItem, n)
-	add := func(item Item, pointer string, holder assignment.Holder) {
-		i := &bulkItem{Item: item, pointer: pointer, holder: holder, first: named[holder]}
-		if i.first == nil {
-			named[holder] = i
-		}
-		items = append(items, i)
-	}
-	for i, id := range memberIDs {
-		add(Item{Member: string(id)}, domain.ItemPointer("/members", i), assignment.Holder{Member: id})
-	}
-	for i, id := range teamIDs {
-		add(Item{Team: string(id)}, domain.ItemPointer("/teams", i), assignment.Holder{Team: id})
-	}
-	return items, nil
-}
-
-// each decides all items. A holder named twice counts once: the second time nothing changes, or it is refused alike.
-func (w *work) each(items []*bulkItem, build func(assignment.Holder) assignment.Command) error {
-	tree, err := w.Teams(w.ctx, w.req.Plan)
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(w.ctx)
-	group.SetLimit(bulkWriters)
-	for _, item := range items {
-		if item.first != nil {
-			continue
-		}
-		group.Go(func() error {
-			one := *w
-			one.ctx = ctx
-			return item.decide(&one, tree.Has(item.holder.Team), build)
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for _, item := range items {
-		if item.first != nil {
-			item.conclude(Answer{}, item.first.refusal)
-		}
-	}
-	return nil
-}
-
-func (i *bulkItem) decide(w *work, teamExists bool, build func(assignment.Holder) assignment.Command) error {
-	holder, id := i.holder, string(i.holder.Team)
-	holder.Exists = teamExists
-	if holder.Team == "" {
-		id = string(holder.Member)
-		exists, err := w.memberExists(holder.Member)
-		if err != nil {
-			return err
-		}
-		holder.Exists = exists
-	}
-	answer, err := decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
-	var refusal *domain.Error
-	if err != nil && !errors.As(err, &refusal) {
-		return err
-	}
-	i.conclude(answer, refusal)
-	return nil
-}
-
-func (i *bulkItem) conclude(answer Answer, refusal *domain.Error) {
-	i.answer, i.refusal = answer, nil
-	switch {
-	case refusal != nil:
-		i.refusal = refusal.At(i.pointer)
-		i.Status, i.Code, i.Detail = "refused", refusal.Code, refusal.Message
-	case len(answer.Events) == 0:
-		i.Status = "unchanged"
-	default:
-		i.Status = "done"
-	}
-}
-
-// refusals joins what refuses an atomic command.
-func refusals(items []*bulkItem) error {
-	var all []error
-	for _, item := range items {
-		if item.refusal != nil {
-			all = append(all, item.refusal)
-		}
-	}
-	return errors.Join(all...)
-}
-
-// sum answers for all items. Stream, revision and position are those of the item that this command appended last; if it
-// changed nothing, of the unchanged item that stands last. What others appended meanwhile is not this command's.
-func (w *work) sum(items []*bulkItem) (Answer, error) {
-	total := Answer{Events: []string{}}
-	var last eventstore.Position
-	for _, item := range items {
-		total.Items = append(total.Items, item.Item)
-		total.Events = append(total.Events, item.answer.Events...)
-	}
-	for _, item := range items {
-		if item.answer.Position == "" || (len(total.Events) > 0 && len(item.answer.Events) == 0) {
-			continue
-		}
-		position, err := eventstore.ParsePosition(item.answer.Position)
-		if err != nil {
-			return Answer{}, err
-		}
-		if position >= last {
-			last = position
-			total.Stream, total.Revision = item.answer.Stream, item.answer.Revision
-		}
-	}
-	if last == 0 {
-		info, err := w.store.Info(w.ctx)
-		if err != nil {
-			return Answer{}, err
-		}
-		last = info.Head
-		total.Stream, total.Revision = eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}.String(), -1
-	}
-	total.Position = last.String()
-	return total, nil
-}

@@ -19,8 +19,14 @@ func TestFixtureHasEveryCommand(t *testing.T) {
 		equal(t, "command", c.About(), all[i].About())
 		before := r.head()
 		answer := r.do(f.plan, c)
-		if len(answer.Events) == 0 || answer.Stream == "" || answer.Revision < 0 || answer.Position != r.head().String() {
-			t.Errorf("API-1 %s: answer %+v, head %d", c.About().Name, answer, r.head())
+		last := r.head()
+		for _, e := range r.events(before) {
+			if e.Stream.Category != "command" { // a bulk command keeps its answer there after all else
+				last = e.Position
+			}
+		}
+		if len(answer.Events) == 0 || answer.Stream == "" || answer.Revision < 0 || answer.Position != last.String() {
+			t.Errorf("API-1 %s: answer %+v, last event %d", c.About().Name, answer, last)
 		}
 		if len(r.types(before)) == 0 {
 			t.Errorf("%s appended nothing", c.About().Name)

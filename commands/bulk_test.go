@@ -110,7 +110,8 @@ func TestBulk(t *testing.T) {
 			string(f.member) + " refused team_not_found", "refused member_not_found",
 		})
 		equal(t, "events", answer.Events, []string{"MemberAssigned", "TeamAssigned"})
-		equal(t, "position", answer.Position, r.head().String())
+		events := slices.DeleteFunc(r.events(before), func(e eventstore.Recorded) bool { return e.Stream.Category == "command" })
+		equal(t, "position", answer.Position, events[len(events)-1].Position.String())
 		equal(t, "number of events", len(r.types(before)), 2)
 	})
 	t.Run("ASG-3 assigning twice changes nothing", func(t *testing.T) {
@@ -120,9 +121,7 @@ func TestBulk(t *testing.T) {
 			answer := r.do("acme", commands.AssignRole{Role: f.role, Members: members(f.member, f.guest), Teams: teams(f.team), Message: "again", Mode: mode})
 			equal(t, "items", items(answer), []string{string(f.member) + " unchanged", string(f.guest) + " unchanged", string(f.team) + " unchanged"})
 			equal(t, "events", answer.Events, []string{})
-			if r.head() != before {
-				t.Errorf("appended %v", r.types(before))
-			}
+			equal(t, "appended", r.types(before), []string{})
 		}
 	})
 	t.Run("ASG-2 a member and a team never share an id, and so what they are assigned", func(t *testing.T) {

@@ -22,7 +22,11 @@ const maxKey = 255
 // once carries the command out, or gives the answer that an earlier request under the same key got (SPEC API-1).
 func (w *work) once(c Command) (Answer, error) {
 	if w.req.Key == "" {
-		return c.run(w)
+		answer, err := c.run(w)
+		if err != nil || !w.accepted {
+			return answer, err
+		}
+		return w.conclude(c, answer)
 	}
 	if len(w.req.Key) > maxKey {
 		return Answer{}, domain.Invalidf("", "invalid_idempotency_key", "Idempotency-Key must have at most %d bytes", maxKey)
@@ -41,7 +45,7 @@ func (w *work) once(c Command) (Answer, error) {
 		if err := w.sameBody(at.state.Claim.BodyHash); err != nil {
 			return Answer{}, err
 		}
-		w.claim, w.found = at.state.Claim, true
+		w.claim, w.found, w.accepted = at.state.Claim, true, at.state.Accepted
 	}
 	answer, err := c.run(w)
 	switch {
@@ -49,6 +53,8 @@ func (w *work) once(c Command) (Answer, error) {
 		return Answer{}, w.refused(err)
 	case w.req.DryRun || (len(answer.Events) > 0 && !w.several):
 		return answer, nil // the stream itself tells
+	case w.accepted:
+		return w.conclude(c, answer)
 	}
 	return answer, w.remember(answer)
 }
@@ -153,11 +159,15 @@ func recall(remembered json.RawMessage, c Command) (Answer, error) {
 	return answer, nil
 }
 
-// note appends to the key's own stream, or returns errClaimed if another request under the key was there first. Each
+// own is the command's own stream.
+func (w *work) own() eventstore.StreamID {
+	return eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}
+}
+
+// note appends to the command's own stream, or returns errClaimed if another request under the key was there first. Each
 // such event has an id of its own: with one that follows from the key the store would take the claims of two requests
 // for one, and let both of them pass.
 func (w *work) note(event command.Event) error {
-	stream := eventstore.StreamID{Category: command.Category, Plan: string(w.req.Plan), ID: w.id.String()}
 	at, err := load(w.ctx, w.Handler, keyed, w.req.Plan, w.id.String())
 	if err != nil {
 		return err
@@ -166,12 +176,17 @@ func (w *work) note(event command.Event) error {
 	if !mine || at.state.Answered != nil {
 		return errClaimed
 	}
-	record, err := w.record(command.Events, stream, 0, event)
+	return w.noteAt(at.revision, event)
+}
+
+// noteAt is note for a caller that knows what the stream holds up to a revision.
+func (w *work) noteAt(revision eventstore.Revision, event command.Event) error {
+	record, err := w.record(command.Events, w.own(), 0, event)
 	if err != nil {
 		return err
 	}
 	record.ID = uuid.Must(uuid.NewV7())
-	_, err = w.store.Append(w.ctx, stream, at.revision, record)
+	_, err = w.store.Append(w.ctx, w.own(), revision, record)
 	var conflict *eventstore.ConflictError
 	if errors.As(err, &conflict) {
 		return errClaimed
@@ -181,6 +196,9 @@ func (w *work) note(event command.Event) error {
 
 // earlier looks in a stream for the events of an earlier request under the same key, and gives the answer it got.
 func earlier[S, C, E any](w *work, a aggregate[S, C, E], stream eventstore.StreamID) (Answer, bool, error) {
+	if stream.Validate() != nil {
+		return Answer{}, false, nil // no stream can have that name
+	}
 	state := a.decider.Initial()
 	var answer Answer
 	var done bool

@@ -19,16 +19,18 @@ import (
 // work is one command being carried out.
 type work struct {
 	*Handler
-	ctx     context.Context
-	req     Request
-	name    string
-	hash    string
-	id      uuid.UUID // of the command: the same for each repeat under one key
-	time    time.Time
-	claim   *command.CommandClaimed // of an Idempotency-Key, once written or found
-	found   bool                    // the claim is an earlier request's: its events may be there already
-	several bool                    // it writes to several streams, so that its answer must be kept whole
-	created string                  // the id made for what the command creates, if the caller gave none
+	ctx   context.Context
+	req   Request
+	name  string
+	hash  string
+	id    uuid.UUID // of the command: the same for each repeat under one key
+	time  time.Time
+	claim *command.CommandClaimed // of an Idempotency-Key, once written or found
+	found bool                    // the claim is an earlier request's: its events may be there already
+	// accepted: the claim says all that is to be done, so that another process may be doing it too
+	accepted bool
+	several  bool   // it writes to several streams, so that its answer must be kept whole
+	created  string // the id made for what the command creates, if the caller gave none
 }
 
 func (h *Handler) begin(ctx context.Context, req Request, name, hash string) *work {
@@ -56,7 +58,7 @@ func decide[S, C, E any](w *work, a aggregate[S, C, E], id string, build func(S)
 		if err != nil {
 			return Answer{}, err
 		}
-		if w.found || (attempt > 0 && w.claim != nil) {
+		if w.found || w.accepted || (attempt > 0 && w.claim != nil) {
 			if answer, done, err := earlier(w, a, stream); done || err != nil {
 				return answer, err
 			}
@@ -110,7 +112,7 @@ func appendEvents[S, C, E any](w *work, a aggregate[S, C, E], stream eventstore.
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", stream, err)
 	}
-	if w.claim != nil {
+	if w.claim != nil && !w.accepted { // what was accepted is the same for all who carry it out
 		if err := w.verify(stream, at.revision, records); err != nil {
 			return 0, err
 		}

@@ -19,6 +19,7 @@ import (
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
+	"rolewise/domain/reactor"
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
@@ -30,7 +31,7 @@ import (
 var catalogs = map[string]*domain.Catalog{
 	"plan": plan.Events, "member": member.Events, "team": team.Events, "skill": skill.Events, "role": role.Events,
 	"assignment": assignment.Events, "results": results.Events, "progress": progress.Events, "apikey": apikey.Events,
-	"reservation": reservation.Events, "command": command.Events,
+	"reservation": reservation.Events, "command": command.Events, "reactor": reactor.Events,
 }
 
 func TestEveryCatalogIsTested(t *testing.T) {
@@ -58,7 +59,7 @@ func TestCategories(t *testing.T) {
 	for want, got := range map[string]string{
 		"plan": plan.Category, "member": member.Category, "teams": team.Category, "skill": skill.Category, "role": role.Category,
 		"assignment": assignment.Category, "results": results.Category, "progress": progress.Category, "apikey": apikey.Category,
-		"email": reservation.EmailCategory, "command": command.Category,
+		"email": reservation.EmailCategory, "command": command.Category, "reactor": reactor.Category,
 	} {
 		t.Run(want, func(t *testing.T) {
 			if got != want {

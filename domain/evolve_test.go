@@ -15,6 +15,7 @@ import (
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
+	"rolewise/domain/reactor"
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
@@ -37,6 +38,9 @@ func TestEvolve(t *testing.T) {
 	t.Run("reservation", evolves(reservation.Decider))
 	t.Run("command", evolves(domain.Decider[command.State, any, command.Event]{
 		Initial: func() command.State { return command.State{} }, Evolve: command.Evolve,
+	}))
+	t.Run("reactor", evolves(domain.Decider[reactor.State, any, reactor.Event]{
+		Initial: func() reactor.State { return reactor.State{} }, Evolve: reactor.Evolve,
 	}))
 }
 
@@ -112,6 +116,8 @@ func fill(t *rapid.T, v reflect.Value) {
 		v.SetBool(rapid.Bool().Draw(t, "flag"))
 	case v.Kind() == reflect.Int:
 		v.SetInt(rapid.Int64Range(-1, 3).Draw(t, "number"))
+	case v.Kind() == reflect.Uint64:
+		v.SetUint(rapid.Uint64Range(0, 3).Draw(t, "number"))
 	default:
 		t.Fatalf("%s: no way to make one", v.Type())
 	}

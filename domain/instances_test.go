@@ -11,6 +11,7 @@ import (
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
+	"rolewise/domain/reactor"
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
@@ -108,5 +109,13 @@ var instances = []any{
 
 	command.CommandClaimed{Name: "invite-member", BodyHash: command.BodyHash(hash), Stream: "member-acme." + ada, NewID: ada},
 	command.CommandReleased{},
+	command.CommandAccepted{
+		Command: north, Name: "assign-role", BodyHash: command.BodyHash(hash), Role: engineer, Members: []domain.MemberID{ada, bob},
+		Teams: []domain.TeamID{sales}, Message: "Welcome, you two!", Notify: true, Mode: "atomic",
+	},
+	command.CommandResumed{},
 	command.CommandAnswered{BodyHash: command.BodyHash(hash), Answer: []byte(`{"events":["MemberInvited"]}`)},
+
+	reactor.ReactorAdvanced{Reactor: "commands", Position: 81},
+	reactor.ReactionRefused{Reactor: "commands", Position: 80, Stream: "command-acme." + north, Reason: "there is no such bulk command"},
 }

@@ -26,6 +26,7 @@ func TestPersonalFields(t *testing.T) {
 		"MemberInvited":      {{Field: "name", Subject: "member"}, {Field: "email", Subject: "member"}, {Field: "title", Subject: "member"}},
 		"MemberAssigned":     {{Field: "message", Subject: "member"}},
 		"MemberUnassigned":   {{Field: "message", Subject: "member"}},
+		"CommandAccepted":    {{Field: "message", Subject: "command"}},
 		"SkillIQInvalidated": {{Field: "reason", Subject: "member"}},
 	}
 	got := events.All.PersonalFields()

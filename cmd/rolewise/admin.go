@@ -37,6 +37,28 @@ type projectionStatus struct {
 	Parked     int       `json:"parked,omitempty"` // streams whose events wait; others flow on
 }
 
+// reactorStatus is a reactor's line in readiness. None of it makes a process unready: it answers queries all the same.
+type reactorStatus struct {
+	Reactor  string `json:"reactor"`
+	Position string `json:"position"`
+	Open     int    `json:"open"`              // causes whose effect is not known to be there: accepted commands that are not answered
+	Refused  int    `json:"refused,omitempty"` // effects that can never be brought about
+	Fault    string `json:"fault,omitempty"`
+}
+
+// reacting tells how the reactors of this process stand.
+func (s *system) reacting() []reactorStatus {
+	if s.reactor == nil {
+		return nil
+	}
+	at := s.reactor.Status()
+	line := reactorStatus{Reactor: at.Reactor, Position: at.Position.String(), Open: at.Open, Refused: at.Refused}
+	if at.Fault != nil {
+		line.Fault = at.Fault.Error()
+	}
+	return []reactorStatus{line}
+}
+
 // tolerated is how far a projection may lie behind the log before the process counts as not ready.
 const tolerated = 10_000
 
@@ -60,7 +82,11 @@ func (s *system) readyz(w http.ResponseWriter, r *http.Request) {
 			status, code = "a projection is behind", http.StatusServiceUnavailable
 		}
 	}
-	writeJSON(w, code, map[string]any{"status": status, "projections": lines})
+	readiness := map[string]any{"status": status, "projections": lines}
+	if reacting := s.reacting(); reacting != nil {
+		readiness["reactors"] = reacting
+	}
+	writeJSON(w, code, readiness)
 }
 
 // status has a line for the live build of each projection in each partition.

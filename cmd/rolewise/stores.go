@@ -144,6 +144,12 @@ func redact(url string) string {
 	return ""
 }
 
+// embedded tells whether no other process can have the log open.
+func (l *eventLog) embedded() bool {
+	_, embedded := l.source.(*sqlite.Store)
+	return embedded
+}
+
 // follow keeps the local copy of the log, if there is one, until the context ends.
 func (l *eventLog) follow(ctx context.Context, logger *slog.Logger) error {
 	if l.copy == nil {
@@ -214,7 +220,7 @@ func partitions(ctx context.Context, models readmodels.Store, wanted readmodels.
 // this one alone has the log open there can be none, and it need not wait for the leases of one that died.
 func keeper(log *eventLog, models readmodels.Store, logger *slog.Logger) (leases.Keeper, error) {
 	shared, ok := models.(*redis.Store)
-	if _, embedded := log.source.(*sqlite.Store); embedded || !ok {
+	if log.embedded() || !ok {
 		return leases.Alone(), nil
 	}
 	return redisleases.New(redisleases.Options{Client: shared.Client(), Group: "projections", Log: logger})

@@ -20,6 +20,7 @@ import (
 	"rolewise/eventstore"
 	"rolewise/leases"
 	"rolewise/projections"
+	"rolewise/reactors"
 	"rolewise/readmodels"
 	"rolewise/telemetry/metrics"
 	"rolewise/telemetry/tracing"
@@ -34,6 +35,7 @@ type system struct {
 	commands *commands.Handler
 	queries  *readmodels.Queries
 	runner   *projections.Runner // nil: other processes project
+	reactor  *reactors.Runner    // finishes accepted commands; nil: this process takes none
 	logger   *slog.Logger
 	metrics  *metrics.Metrics
 	traces   *tracing.Tracing                     // nil: off
@@ -69,6 +71,7 @@ func newSystemAs(ctx context.Context, with setup) (*system, error) {
 		if err := s.commands.Bootstrap(ctx); err != nil {
 			return nil, err
 		}
+		s.reactor = reactors.New(log.audit, reactors.Commands(log, s.commands, log.keys.Destroy), reactors.Options{Alone: log.embedded(), Log: logger})
 	}
 	var shared leases.Keeper
 	if r.projects() {
@@ -117,6 +120,9 @@ func (s *system) run(ctx context.Context, on listeners, operatorKey string, read
 	defer stop()
 	if s.runner != nil {
 		group.Go(func() error { return s.runner.Run(projecting) })
+	}
+	if s.reactor != nil {
+		group.Go(func() error { return s.reactor.Run(projecting) })
 	}
 	group.Go(func() error { return s.log.follow(projecting, s.logger) })
 	group.Go(func() error {

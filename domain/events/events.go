@@ -9,6 +9,7 @@ import (
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
+	"rolewise/domain/reactor"
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
@@ -18,4 +19,4 @@ import (
 
 // All lists every event type there is.
 var All = domain.Join(plan.Events, member.Events, team.Events, skill.Events, role.Events, assignment.Events,
-	results.Events, progress.Events, apikey.Events, reservation.Events, command.Events)
+	results.Events, progress.Events, apikey.Events, reservation.Events, command.Events, reactor.Events)
