@@ -375,6 +375,34 @@ func TestChangedProjection(t *testing.T) {
 	})
 }
 
+func TestLostRecord(t *testing.T) {
+	onBoth(t, "OPS-4 builds whose names were lost are removed", func(t *testing.T, models readmodels.Store) {
+		s := newSite(t, models, 0)
+		s.start(1, nil)
+		second := s.rebuild(readmodels.Next{Promote: true})
+		s.live(second)
+		s.caughtUp(second)
+		s.until("the names are lost", func() bool {
+			records, err := models.Records(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, err := models.SetRecord(t.Context(), members, records[members], nil)
+			return err == nil && done
+		})
+		s.live(build(1, 0))
+		s.same(build(1, 0))
+		s.until("the data of the other is gone", func() bool {
+			for i := range s.parts.Count() {
+				if at, err := models.Checkpoint(t.Context(), s.scope(second, i)); err != nil || at.StoreID != "" {
+					return false
+				}
+			}
+			return true
+		})
+	})
+}
+
 // TestLostNames empties Redis while a numbered build is live, with two processes at work.
 func TestLostNames(t *testing.T) {
 	store := onRedis(t)
