@@ -100,7 +100,7 @@ func (o *operating) until(part string, there bool, args ...string) string {
 	}
 }
 
-var numbered = regexp.MustCompile(`roles@(1\+[0-9]+)`)
+var numbered = regexp.MustCompile(`roles@([0-9]+\+[0-9]+)`)
 
 func TestProjectionsCommand(t *testing.T) {
 	o := newOperating(t)
@@ -111,7 +111,7 @@ func TestProjectionsCommand(t *testing.T) {
 			o.line(list, scope.Projection, scope.Build().String(), "live")
 		}
 		status := o.says("projections", "status", "roles")
-		if fields := o.line(status, "roles@1/08", "live"); fields[4] != "100%" {
+		if fields := o.line(status, readmodels.Roles.In(8).String(), "live"); fields[4] != "100%" {
 			t.Errorf("status %q", fields)
 		}
 		o.lacks(status, "directory")
@@ -133,11 +133,11 @@ func TestProjectionsCommand(t *testing.T) {
 		}
 		list := o.says("projections", "list")
 		o.line(list, "roles", first, "live")
-		o.line(list, "roles", "1", "before")
+		o.line(list, "roles", readmodels.Roles.Build().String(), "before")
 		if err := o.part.writeAndSee(t.Context()); err != nil {
 			t.Errorf("after the promotion: %v", err)
 		}
-		for _, want := range []string{"1", first} {
+		for _, want := range []string{readmodels.Roles.Build().String(), first} {
 			if said := o.says("projections", "rollback", "roles"); said != "roles@"+want+" is live again.\n" {
 				t.Errorf("said %q", said)
 			}
@@ -146,15 +146,15 @@ func TestProjectionsCommand(t *testing.T) {
 	})
 	t.Run("OPS-4 pause, resume and drop", func(t *testing.T) {
 		o := o.in(t)
-		if said := o.says("projections", "pause", "roles@1"); said != "roles@1 is paused.\n" {
+		if said := o.says("projections", "pause", "roles@"+readmodels.Roles.Build().String()+""); said != "roles@"+readmodels.Roles.Build().String()+" is paused.\n" {
 			t.Errorf("said %q", said)
 		}
-		o.line(o.says("projections", "list"), "roles", "1", "before,", "paused")
-		if said := o.says("projections", "resume", "roles@1"); said != "roles@1 goes on.\n" {
+		o.line(o.says("projections", "list"), "roles", readmodels.Roles.Build().String(), "before,", "paused")
+		if said := o.says("projections", "resume", "roles@"+readmodels.Roles.Build().String()+""); said != "roles@"+readmodels.Roles.Build().String()+" goes on.\n" {
 			t.Errorf("said %q", said)
 		}
-		o.refuses("neither paused nor stopped", "projections", "resume", "roles@1")
-		if said := o.says("projections", "drop", "roles@1"); said != "roles@1 is given up; its data goes as soon as a process projects.\n" {
+		o.refuses("neither paused nor stopped", "projections", "resume", "roles@"+readmodels.Roles.Build().String())
+		if said := o.says("projections", "drop", "roles@"+readmodels.Roles.Build().String()+""); said != "roles@"+readmodels.Roles.Build().String()+" is given up; its data goes as soon as a process projects.\n" {
 			t.Errorf("said %q", said)
 		}
 		list := o.until("leaving", false, "projections", "list")
@@ -259,7 +259,7 @@ func TestParkedCommand(t *testing.T) {
 	stream, other := o.spoil("broken"), o.spoil("worse")
 	t.Run("OPS-5 what waits is listed and shown", func(t *testing.T) {
 		o := o.in(t)
-		for _, list := range []string{o.says("parked", "list"), o.says("parked", "list", "directory"), o.says("parked", "list", "directory@1")} {
+		for _, list := range []string{o.says("parked", "list"), o.says("parked", "list", "directory"), o.says("parked", "list", "directory@"+readmodels.Directory.Build().String())} {
 			if strings.Count(list, "\n") != 3 || !strings.Contains(list, stream) || !strings.Contains(list, "team has the wrong type") {
 				t.Errorf("listed is\n%s", list)
 			}
@@ -275,7 +275,7 @@ func TestParkedCommand(t *testing.T) {
 		if err := json.Unmarshal([]byte(o.says("parked", "show", "directory", stream)), &shown); err != nil {
 			t.Fatal(err)
 		}
-		if len(shown) != 1 || shown[0].Parked.Stream != stream || shown[0].Parked.Count != 1 || !strings.HasPrefix(shown[0].Scope, "directory@1/") {
+		if len(shown) != 1 || shown[0].Parked.Stream != stream || shown[0].Parked.Count != 1 || !strings.HasPrefix(shown[0].Scope, "directory@"+readmodels.Directory.Build().String()+"/") {
 			t.Errorf("shown is %+v", shown)
 		}
 	})
@@ -294,7 +294,7 @@ func TestParkedCommand(t *testing.T) {
 		if list := o.says("parked", "list", "directory"); strings.Count(list, stream) != 2 { // in both builds
 			t.Errorf("listed is\n%s", list)
 		}
-		o.says("projections", "drop", "directory@1")
+		o.says("projections", "drop", "directory@"+readmodels.Directory.Build().String())
 	})
 	t.Run("OPS-5 what is given up is discarded, and can be taken back", func(t *testing.T) {
 		o := o.in(t)
