@@ -146,15 +146,15 @@ func TestProjectionsCommand(t *testing.T) {
 	})
 	t.Run("OPS-4 pause, resume and drop", func(t *testing.T) {
 		o := o.in(t)
-		if said := o.says("projections", "pause", "roles@"+readmodels.Roles.Build().String()+""); said != "roles@"+readmodels.Roles.Build().String()+" is paused.\n" {
+		if said := o.says("projections", "pause", "roles@"+readmodels.Roles.Build().String()); said != "roles@"+readmodels.Roles.Build().String()+" is paused.\n" {
 			t.Errorf("said %q", said)
 		}
 		o.line(o.says("projections", "list"), "roles", readmodels.Roles.Build().String(), "before,", "paused")
-		if said := o.says("projections", "resume", "roles@"+readmodels.Roles.Build().String()+""); said != "roles@"+readmodels.Roles.Build().String()+" goes on.\n" {
+		if said := o.says("projections", "resume", "roles@"+readmodels.Roles.Build().String()); said != "roles@"+readmodels.Roles.Build().String()+" goes on.\n" {
 			t.Errorf("said %q", said)
 		}
 		o.refuses("neither paused nor stopped", "projections", "resume", "roles@"+readmodels.Roles.Build().String())
-		if said := o.says("projections", "drop", "roles@"+readmodels.Roles.Build().String()+""); said != "roles@"+readmodels.Roles.Build().String()+" is given up; its data goes as soon as a process projects.\n" {
+		if said := o.says("projections", "drop", "roles@"+readmodels.Roles.Build().String()); said != "roles@"+readmodels.Roles.Build().String()+" is given up; its data goes as soon as a process projects.\n" {
 			t.Errorf("said %q", said)
 		}
 		list := o.until("leaving", false, "projections", "list")
