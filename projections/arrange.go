@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"rolewise/eventstore"
 	"rolewise/readmodels"
 )
 
@@ -16,7 +17,6 @@ type holding struct {
 	partition int
 	fence     uint64
 	workers   map[readmodels.Scope]*worker
-	chores    map[string]bool // that are in hand, by name
 }
 
 // arrangeEvery is how often it is looked what operators wish. What changes in this process is arranged at once.
@@ -27,7 +27,7 @@ const gather = 20 * time.Millisecond
 
 // hold projects a partition for as long as its lease lasts.
 func (r *Runner) hold(ctx context.Context, partition int, fence uint64) {
-	h := &holding{ctx: ctx, partition: partition, fence: fence, workers: map[readmodels.Scope]*worker{}, chores: map[string]bool{}}
+	h := &holding{ctx: ctx, partition: partition, fence: fence, workers: map[readmodels.Scope]*worker{}}
 	r.mu.Lock()
 	r.holdings[partition] = h
 	r.mu.Unlock()
@@ -114,6 +114,7 @@ func (r *Runner) arrange(ctx context.Context) error {
 				}
 			}
 		}
+		r.tidy(ctx, p, b)
 	}
 	r.begin(fast, 0)
 	r.begin(slow, 0)
@@ -141,11 +142,29 @@ func (r *Runner) settle(ctx context.Context, p *Projection, known *readmodels.Bu
 			return &readmodels.Builds{Live: first}, nil
 		}
 		if !settled(b) {
+			if err := r.belongs(ctx, p, b, info); err != nil {
+				return nil, err
+			}
 			r.log.Info("a changed projection is built beside the live one", "projection", p.Scope.Projection, "version", version, "live", b.Live.String())
 			b.Rebuild(readmodels.Next{Build: first, Promote: true, Begun: time.Now().UTC(), Goal: info.Head})
 		}
 		return b, nil
 	})
+}
+
+// belongs refuses builds of another log: one by changed rules would be made of this log beside them, and take their place.
+func (r *Runner) belongs(ctx context.Context, p *Projection, b *readmodels.Builds, log eventstore.Info) error {
+	for partition := range r.parts.Count() {
+		scope := p.Scope.In(partition).Of(b.Live)
+		at, err := r.models.Checkpoint(ctx, scope)
+		if err != nil && !isDamaged(err) {
+			return fmt.Errorf("read checkpoint of %s: %w", scope, err)
+		}
+		if err == nil && at.StoreID != "" && at.StoreID != log.ID {
+			return anotherLog(scope, at, log)
+		}
+	}
+	return nil
 }
 
 // task is one build to be worked at.
@@ -195,9 +214,6 @@ func (r *Runner) arrangeIn(h *holding, p *Projection, b *readmodels.Builds) (joi
 		}
 		if !stays {
 			r.dismiss(h, scope, w)
-			if !b.Knows(scope.Build()) { // the read models were lost, and with them the name of this one
-				r.chore(h, "remove "+scope.String(), func(ctx context.Context) error { return r.clear(ctx, scope) })
-			}
 			delete(present, scope)
 			delete(wanted, scope) // if it is still wanted, then the next time
 			continue
@@ -213,14 +229,13 @@ func (r *Runner) arrangeIn(h *holding, p *Projection, b *readmodels.Builds) (joi
 		}
 		w, err := r.workerOf(h.ctx, h, p, t)
 		if err != nil {
-			r.log.Warn("projection cannot be begun yet", "projection", scope.String(), "error", err)
 			r.note(scope.String(), err)
 			continue
 		}
 		r.note(scope.String(), nil)
 		r.mu.Lock()
 		if held := h.ctx.Err() == nil; held {
-			h.workers[scope] = w
+			h.workers[scope], r.worked[scope] = w, true
 			joining = append(joining, w)
 		}
 		r.mu.Unlock()

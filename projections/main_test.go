@@ -45,13 +45,7 @@ func TestMain(m *testing.M) {
 // onRedis returns read models on the real server, which is emptied first: tests do not run in parallel.
 func onRedis(t testing.TB) readmodels.Store {
 	t.Helper()
-	options, err := goredis.ParseURL(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw := goredis.NewClient(options)
-	defer raw.Close()
-	if err := raw.FlushAll(t.Context()).Err(); err != nil {
+	if err := flush(t); err != nil {
 		t.Fatal(err)
 	}
 	store, err := redis.Open(t.Context(), server.URL)
@@ -60,6 +54,17 @@ func onRedis(t testing.TB) readmodels.Store {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	return store
+}
+
+// flush empties the real server.
+func flush(t testing.TB) error {
+	options, err := goredis.ParseURL(server.URL)
+	if err != nil {
+		return err
+	}
+	raw := goredis.NewClient(options)
+	defer raw.Close()
+	return raw.FlushAll(t.Context()).Err()
 }
 
 // bounded ends what hangs, with the stacks that a failed test shows.

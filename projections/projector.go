@@ -102,8 +102,7 @@ func (p *Projector) stand(ctx context.Context) error {
 		}
 		another := at.StoreID != "" && at.StoreID != source.ID
 		if another || at.Epoch == source.Epoch && at.Position > source.Head || at.Epoch > source.Epoch {
-			return fmt.Errorf("read model %s was built from another or a longer log (store %s, epoch %d, at %s; this one is %s, epoch %d, at %s): use other read models, or open the log they belong to",
-				scope, at.StoreID, at.Epoch, at.Position, source.ID, source.Epoch, source.Head)
+			return anotherLog(scope, at, source)
 		}
 		if at.StoreID == "" || at.Epoch == source.Epoch {
 			held, err := readHeld(ctx, p.store, scope)
@@ -120,6 +119,11 @@ func (p *Projector) stand(ctx context.Context) error {
 		}
 		p.observer.BegunAnew(scope)
 	}
+}
+
+func anotherLog(scope readmodels.Scope, at readmodels.Checkpoint, log eventstore.Info) error {
+	return fmt.Errorf("read model %s was built from another or a longer log (store %s, epoch %d, at %s; this one is %s, epoch %d, at %s): use other read models, or open the log they belong to",
+		scope, at.StoreID, at.Epoch, at.Position, log.ID, log.Epoch, log.Head)
 }
 
 // empty begins a read model anew over which somebody else has written.

@@ -39,8 +39,10 @@ type Runner struct {
 	holdings map[int]*holding
 	builds   map[string]*readmodels.Builds // as they were arranged last
 	scans    []*scan
-	main     *scan            // the one that lives at the end of the log
-	faults   map[string]error // by projection: what it stands still at
+	main     *scan                     // the one that lives at the end of the log
+	faults   map[string]error          // by projection: what it stands still at
+	chores   map[string]bool           // that are in hand, by name
+	worked   map[readmodels.Scope]bool // where this process may have written
 }
 
 // Setup is what a runner works with.
@@ -71,6 +73,7 @@ func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error
 		started: make(chan struct{}), changed: make(chan struct{}, 1),
 		holdings: map[int]*holding{}, builds: map[string]*readmodels.Builds{}, faults: map[string]error{},
 		observer: s.Observer, around: s.Around,
+		chores: map[string]bool{}, worked: map[readmodels.Scope]bool{},
 	}
 	if r.keeper == nil {
 		r.keeper = leases.Alone()
@@ -82,6 +85,10 @@ func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error
 		b, err := r.settle(ctx, p, nil)
 		if err != nil {
 			return nil, err
+		}
+		if _, readable := b.Readable(p.Scope.Version); !readable && b.Live.Version > p.Scope.Version {
+			r.log.Warn("the read models are by newer rules than those of this program, and those by its own are gone: its queries are not answered",
+				"projection", p.Scope.Projection, "version", p.Scope.Version, "live", b.Live.String())
 		}
 		for _, t := range tasks(p, b) {
 			for partition := range r.parts.Count() {

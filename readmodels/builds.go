@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,7 +35,7 @@ func ParseBuild(text string) (Build, error) {
 	if b.Version, err = strconv.Atoi(version); err == nil && numbered {
 		b.Number, err = strconv.ParseInt(number, 10, 64)
 	}
-	if err != nil || b.Version < 1 || b.String() != text {
+	if err != nil || b.Version < 1 || b.Number < 0 || b.String() != text {
 		return Build{}, fmt.Errorf("%q names no build: it is a version such as 3, or 3+1795323600", text)
 	}
 	return b, nil
@@ -63,7 +62,7 @@ type Builds struct {
 	Leaving []Build `json:"leaving,omitempty"` // that nobody reads any more, and whose data is being removed
 	Orders  []Order `json:"orders,omitempty"`  // about what is parked
 
-	// Cancelled is a version whose build an operator has given up: it is not begun again by itself.
+	// Cancelled is a newer version whose build was given up: it is not begun again by itself.
 	Cancelled int `json:"cancelled,omitempty"`
 }
 
@@ -84,11 +83,18 @@ type Order struct {
 	Discard   bool      `json:"discard,omitempty"` // else replay
 	Build     Build     `json:"build"`
 	Partition int       `json:"partition"`
-	Streams   []string  `json:"streams"`
+	Streams   []Ordered `json:"streams"`
 	Given     time.Time `json:"given"`
 	Done      bool      `json:"done,omitempty"`
 	Still     []string  `json:"still,omitempty"` // streams that did not go through
 	Error     string    `json:"error,omitempty"`
+}
+
+// Ordered is a stream that an order is about, as it was when the order was given: what has changed since is not done
+// again.
+type Ordered struct {
+	Stream string              `json:"stream"`
+	First  eventstore.Position `json:"first,omitempty"` // of what waits; 0: what was discarded is to be taken back
 }
 
 // All lists the builds that have data, the live one first.
@@ -119,8 +125,11 @@ func (b *Builds) Readable(version int) (Build, bool) {
 	return Build{}, false
 }
 
-// leave lets a build go.
+// leave lets a build go. One of newer rules than those of the live build was given up, and is not begun again by itself.
 func (b *Builds) leave(build Build) {
+	if build.Version > b.Live.Version {
+		b.Cancelled = build.Version
+	}
 	b.Paused = slices.DeleteFunc(b.Paused, func(one Build) bool { return one == build })
 	b.Orders = slices.DeleteFunc(b.Orders, func(one Order) bool { return one.Build == build })
 	if !slices.Contains(b.Leaving, build) {
@@ -159,16 +168,13 @@ func (b *Builds) Drop(build Build) error {
 	case b.Before != nil && *b.Before == build:
 		b.Before = nil
 	case b.Next != nil && b.Next.Build == build:
-		b.Next, b.Cancelled = nil, build.Version
+		b.Next = nil
 	default:
 		return fmt.Errorf("there is no build %s", build)
 	}
 	b.leave(build)
 	return nil
 }
-
-// ErrNoBuilds says that nobody has projected into this store yet.
-var ErrNoBuilds = errors.New("no process has projected into these read models yet")
 
 // ReadBuilds returns the builds of every projection that has been projected, by name.
 func ReadBuilds(ctx context.Context, store Store) (map[string]*Builds, error) {
@@ -191,8 +197,8 @@ func ReadBuilds(ctx context.Context, store Store) (map[string]*Builds, error) {
 const tries = 20
 
 // ChangeBuilds changes what there is of a projection, atomically: change is called with what is there, nil if there is
-// nothing, as often as others change it in between, and returns what shall be there. An error of change changes nothing.
-// Returned is what stands there then.
+// nothing, as often as others change it in between, and returns what shall be there; nil: nothing. An error of change
+// changes nothing. Returned is what stands there then.
 func ChangeBuilds(ctx context.Context, store Store, projection string, change func(*Builds) (*Builds, error)) (*Builds, error) {
 	for range tries {
 		records, err := store.Records(ctx)
@@ -210,9 +216,11 @@ func ChangeBuilds(ctx context.Context, store Store, projection string, change fu
 		if b, err = change(b); err != nil {
 			return nil, err
 		}
-		is, err := json.Marshal(b)
-		if err != nil {
-			return nil, fmt.Errorf("encode the builds of %s: %w", projection, err)
+		var is []byte
+		if b != nil {
+			if is, err = json.Marshal(b); err != nil {
+				return nil, fmt.Errorf("encode the builds of %s: %w", projection, err)
+			}
 		}
 		if bytes.Equal(was, is) {
 			return b, nil

@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -35,7 +36,8 @@ func (p *Pointers) Live(ctx context.Context, scope Scope) (Scope, error) {
 		next = scope.Of(b.Next.Build)
 	}
 	at, err := p.store.Checkpoint(ctx, next)
-	if err != nil {
+	var damage *DamagedError
+	if err != nil && !errors.As(err, &damage) { // whoever projects begins what is damaged anew
 		return scope, err
 	}
 	return scope, &RebuildingError{Scope: next, Have: at.Position}
@@ -49,12 +51,15 @@ func (p *Pointers) builds(ctx context.Context, projection string) (*Builds, erro
 	if !old {
 		return all[projection], nil
 	}
+	begun := time.Now()
 	fresh, err := ReadBuilds(ctx, p.store)
 	if err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.all, p.read = fresh, time.Now()
+	if begun.After(p.read) { // else another has read later, and was faster
+		p.all, p.read = fresh, begun
+	}
 	return fresh[projection], nil
 }

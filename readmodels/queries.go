@@ -36,7 +36,7 @@ func NewQueries(store Store, parts Partitions) *Queries {
 // Expect lets no read model answer before it has reached a position, such as the end of the log at start-up.
 func (q *Queries) Expect(position eventstore.Position) {
 	for _, scope := range q.parts.Scopes() {
-		q.reached(scope, position)
+		q.reached(scope.Of(Build{}), position) // of whichever build
 	}
 }
 

@@ -99,7 +99,7 @@ type Store interface {
 	Partitions(ctx context.Context, wanted Partitions) (Partitions, error)
 	// Records returns what is kept beside the scopes, by name. It is lost with them.
 	Records(ctx context.Context) (map[string][]byte, error)
-	// SetRecord replaces a record, if it still is what it was; nil: there is none. It tells whether it was so.
+	// SetRecord replaces a record, if it still is what it was; empty: there is none. It tells whether it was so.
 	SetRecord(ctx context.Context, name string, was, is []byte) (bool, error)
 	// Dump yields every document and entry of a scope in a canonical order, for comparison.
 	Dump(ctx context.Context, scope Scope, yield func(line string) error) error

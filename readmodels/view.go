@@ -30,6 +30,9 @@ func View(ctx context.Context, store Store, scope Scope, min eventstore.Position
 			if failure != nil {
 				return Checkpoint{}, failure
 			}
+			if after.Position < before.Position { // it is being emptied
+				return after, nil
+			}
 			return before, nil
 		}
 		before = after

@@ -217,7 +217,11 @@ func orders(spots []spot, build readmodels.Build, streams []string, discard bool
 				ID: uuid.Must(uuid.NewV7()).String(), Discard: discard, Build: build, Partition: partition, Given: time.Now().UTC(),
 			}
 		}
-		byPartition[partition].Streams = append(byPartition[partition].Streams, name)
+		ordered := readmodels.Ordered{Stream: name}
+		if one.Parked != nil {
+			ordered.First = one.Parked.First.Position
+		}
+		byPartition[partition].Streams = append(byPartition[partition].Streams, ordered)
 	}
 	for _, name := range streams {
 		if !found[name] {
@@ -271,12 +275,12 @@ func (o *console) report(done []readmodels.Order) error {
 		for _, stream := range one.Streams {
 			switch {
 			case one.Error != "":
-			case slices.Contains(one.Still, stream):
-				failures = append(failures, stream+" still waits")
+			case slices.Contains(one.Still, stream.Stream):
+				failures = append(failures, stream.Stream+" still waits")
 			case one.Discard:
-				o.printf("%s is discarded.\n", stream)
+				o.printf("%s is discarded.\n", stream.Stream)
 			default:
-				o.printf("%s is applied.\n", stream)
+				o.printf("%s is applied.\n", stream.Stream)
 			}
 		}
 		if one.Error != "" {

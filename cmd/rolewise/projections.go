@@ -115,7 +115,11 @@ func (o *console) printf(format string, args ...any) {
 func (o *console) find(name string) (projection string, build *readmodels.Build, err error) {
 	projection, text, named := strings.Cut(name, "@")
 	if o.builds[projection] == nil {
-		return "", nil, fmt.Errorf("there is no projection %q; there are %s", projection, strings.Join(slices.Sorted(maps.Keys(o.builds)), ", "))
+		shown := ""
+		if word.MatchString(projection) { // else it may be an address with its password
+			shown = fmt.Sprintf(" %q", projection)
+		}
+		return "", nil, fmt.Errorf("there is no projection%s; there are %s", shown, strings.Join(slices.Sorted(maps.Keys(o.builds)), ", "))
 	}
 	if !named {
 		return projection, nil, nil

@@ -137,6 +137,9 @@ func (o *console) rebuild(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		err = o.change(name, func(b *readmodels.Builds) error {
+			if b.Live.Version > versions[name] {
+				return fmt.Errorf("%s@%s is by newer rules than those of this program: rebuild it with the program that runs", name, b.Live)
+			}
 			b.Rebuild(readmodels.Next{
 				Build: readmodels.Build{Version: versions[name]}, Promote: promote, Park: park, Rate: rate, Begun: time.Now().UTC(), Goal: end,
 			})
@@ -177,6 +180,8 @@ func (o *console) follow(projection string, build readmodels.Build, promoted boo
 			return nil
 		case b.Next == nil || b.Next.Build != build:
 			return fmt.Errorf("%s@%s was given up", projection, build)
+		case slices.Contains(b.Paused, build):
+			return fmt.Errorf("it is paused; rolewise projections resume %s goes on", projection)
 		case b.Next.Fault != "":
 			return fmt.Errorf("it has stopped at %s; when that is repaired, rolewise projections resume %s goes on, with --park it is parked", b.Next.Fault, projection)
 		}

@@ -81,11 +81,10 @@ func (s *Store) SetRecord(ctx context.Context, name string, was, is []byte) (boo
 	if s.closed {
 		return false, readmodels.ErrClosed
 	}
-	have, some := s.record[name]
-	if some != (was != nil) || !bytes.Equal(have, was) {
+	if !bytes.Equal(s.record[name], was) {
 		return false, nil
 	}
-	if s.record[name] = bytes.Clone(is); is == nil {
+	if s.record[name] = bytes.Clone(is); len(is) == 0 {
 		delete(s.record, name)
 	}
 	return true, nil

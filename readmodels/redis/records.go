@@ -9,8 +9,13 @@ import (
 // recordsKey holds what is kept beside the scopes.
 const recordsKey = "rw:builds"
 
-// recordScript replaces a field of a hash, if it is what it was. An empty text stands for none.
+// recordScript replaces a field of a hash, if it is what it was. An empty text stands for none. What somebody else has
+// written over the hash is lost data.
 var recordScript = goredis.NewScript(`
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then
+  redis.call('UNLINK', KEYS[1])
+end
 local have = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if have ~= ARGV[2] then
   return 0
@@ -25,6 +30,9 @@ return 1`)
 // Records implements readmodels.Store.
 func (s *Store) Records(ctx context.Context) (map[string][]byte, error) {
 	texts, err := s.client.HGetAll(ctx, recordsKey).Result()
+	if goredis.HasErrorPrefix(err, "WRONGTYPE") { // the next SetRecord begins anew
+		return map[string][]byte{}, nil
+	}
 	if err != nil {
 		return nil, s.explain(ctx, err, "read the builds from redis")
 	}

@@ -53,6 +53,9 @@ func Run(t *testing.T, open func(t *testing.T) readmodels.Store) {
 		{"Drop empties a scope", testDrop},
 		{"of racing drops one empties the scope", testDropRace},
 		{"the number of partitions is settled once", testPartitions},
+		{"a record is replaced if it is what it was", testRecords},
+		{"of racing changes of a record none is lost", testRecordRace},
+		{"builds by the same rules are apart", testBuilds},
 		{"any batches give what a plain model gives", testModel},
 	} {
 		t.Run(test.name, func(t *testing.T) {
