@@ -397,6 +397,7 @@ func TestNothingButForeignAnswers(t *testing.T) {
 			return err
 		},
 		"partitions": func() error { _, err := store.Partitions(t.Context(), 4); return err },
+		"records":    func() error { _, err := store.Records(t.Context()); return err },
 		"dump":       func() error { return store.Dump(t.Context(), scope, func(string) error { return nil }) },
 	} {
 		before := store.ForeignAnswers()

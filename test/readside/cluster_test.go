@@ -78,4 +78,3 @@ func clusterFaults(t *testing.T) {
 		w.each(t, p, faults)
 	}
 }
-
