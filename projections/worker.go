@@ -14,6 +14,9 @@ import (
 // checkpoints alone would else cost more than the events.
 const restFor = 200 * time.Millisecond
 
+// longest is how long a worker that fails pauses at most: so much longer is it away than the store it writes to.
+const longest = 250 * time.Millisecond
+
 // worker is one projection in one partition, fed by a scan.
 type worker struct {
 	name      string
@@ -29,11 +32,11 @@ type worker struct {
 	failed  int             // times since it was last at the end of the log
 }
 
-// wait is for how long a worker that failed is left alone: 10 ms, then twice as long each time, up to 5 s.
+// wait is for how long a worker that failed is left alone: 10 ms, then twice as long each time, up to longest.
 func (w *worker) wait() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	wait := min(10*time.Millisecond<<min(w.failed, 10), 5*time.Second)
+	wait := min(10*time.Millisecond<<min(w.failed, 10), longest)
 	w.failed++
 	return wait
 }

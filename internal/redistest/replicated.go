@@ -165,6 +165,22 @@ func (c *Cluster) Masters(ctx context.Context) (all []*Server, err error) {
 	return all, nil
 }
 
+// AwaitMaster returns when a replica has taken the place of its master.
+func (s *Server) AwaitMaster(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		role, err := s.info(ctx, "replication")
+		if err != nil {
+			return fmt.Errorf("wait for %s to become a master: %w", s.Addr(), err)
+		}
+		if strings.Contains(role, "role:master") {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func (c *Cluster) at(addr string) *Server {
 	i := slices.IndexFunc(c.Nodes, func(s *Server) bool { return s.Addr() == addr })
 	if i < 0 {

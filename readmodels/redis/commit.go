@@ -90,7 +90,7 @@ func (c *call) documents(prefix string, put map[readmodels.Key][]byte) {
 		if value == nil {
 			deleted[at] = append(deleted[at], key.ID)
 		} else {
-			set[at] = append(set[at], key.ID, value)
+			set[at] = append(set[at], key.ID, seal(prefix, key, value))
 		}
 	}
 	for at, args := range deleted {

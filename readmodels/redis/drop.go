@@ -51,20 +51,16 @@ func (s *Store) Drop(ctx context.Context, scope readmodels.Scope, built readmode
 
 // empty removes all keys of a scope and ends the drop: "mine", or "lost" if another has taken over.
 func (s *Store) empty(ctx context.Context, scope readmodels.Scope, token string) (answer string, err error) {
-	server, err := s.server(ctx, scope)
-	if err != nil {
-		return "", err
-	}
-	for cursor := uint64(0); ; {
+	for cursor := "0"; ; {
 		var keys []string
-		if keys, cursor, err = server.Scan(ctx, cursor, prefix(scope)+"*", perScan).Result(); err != nil {
+		if keys, cursor, err = s.scan(ctx, scope, cursor); err != nil {
 			return "", err
 		}
 		keys = slices.DeleteFunc(keys, func(key string) bool { return key == checkpointKey(scope) })
 		if answer, err = s.dropStep(ctx, scope, keys, "unlink", token); err != nil || answer != "mine" {
 			return answer, err
 		}
-		if cursor == 0 {
+		if cursor == "0" {
 			return s.dropStep(ctx, scope, nil, "end", token)
 		}
 	}

@@ -2,13 +2,10 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	goredis "github.com/redis/go-redis/v9"
 
 	"rolewise/readmodels"
 	"rolewise/readmodels/internal/dump"
@@ -47,64 +44,66 @@ func (s *Store) Dump(ctx context.Context, scope readmodels.Scope, yield func(lin
 
 // keys finds the collections (as keys without id) and the indexes of a scope, in canonical order.
 func (s *Store) keys(ctx context.Context, scope readmodels.Scope) ([]readmodels.Key, []readmodels.Index, error) {
-	server, err := s.server(ctx, scope)
-	if err != nil {
-		return nil, nil, err
-	}
 	collections, indexes := map[readmodels.Key]bool{}, map[readmodels.Index]bool{} // a scan may give a key twice
-	keys := server.Scan(ctx, 0, prefix(scope)+"*", perScan).Iterator()
-	for keys.Next(ctx) {
-		kind, plan, name, err := parseKey(strings.TrimPrefix(keys.Val(), prefix(scope)))
+	for cursor := "0"; ; {
+		keys, next, err := s.scan(ctx, scope, cursor)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, s.unread(ctx, err, "list the keys of %s in redis", scope)
 		}
-		switch kind {
-		case "doc":
-			collections[readmodels.Key{Plan: plan, Collection: name}] = true
-		case "index":
-			indexes[readmodels.Index{Plan: plan, Name: name}] = true
+		for _, key := range keys {
+			kind, plan, name, err := parseKey(strings.TrimPrefix(key, prefix(scope)))
+			if err != nil {
+				return nil, nil, err
+			}
+			switch kind {
+			case "doc":
+				collections[readmodels.Key{Plan: plan, Collection: name}] = true
+			case "index":
+				indexes[readmodels.Index{Plan: plan, Name: name}] = true
+			}
 		}
-	}
-	if err := keys.Err(); err != nil {
-		return nil, nil, s.explain(ctx, err, "list the keys of %s in redis", scope)
+		if cursor = next; cursor == "0" {
+			break
+		}
 	}
 	return slices.SortedFunc(maps.Keys(collections), dump.CompareKeys),
 		slices.SortedFunc(maps.Keys(indexes), dump.CompareIndexes), nil
 }
 
-// server returns a client of the one server that has the scope's slot.
-func (s *Store) server(ctx context.Context, scope readmodels.Scope) (*goredis.Client, error) {
-	switch client := s.client.(type) {
-	case *goredis.ClusterClient:
-		server, err := client.MasterForKey(ctx, checkpointKey(scope))
-		return server, s.explain(ctx, err, "find the redis node of %s", scope)
-	case *goredis.Client:
-		return client, nil
-	default:
-		return nil, errors.New("unknown kind of redis client")
-	}
-}
-
 func (s *Store) dumpCollection(ctx context.Context, scope readmodels.Scope, collection readmodels.Key, yield func(string) error) error {
-	documents := map[string]string{}
-	fields := s.client.HScan(ctx, documentsKey(prefix(scope), collection.Plan, collection.Collection), 0, "", perScan).Iterator()
-	for fields.Next(ctx) {
-		id := fields.Val()
-		if !fields.Next(ctx) {
+	documents := map[string][]byte{}
+	for cursor := "0"; ; {
+		fields, next, err := s.fields(ctx, scope, collection, cursor)
+		if err != nil {
+			return s.unread(ctx, err, "dump collection %s of %s from redis", collection.Collection, scope)
+		}
+		for i := 0; i+1 < len(fields); i += 2 {
+			collection.ID = fields[i]
+			if documents[fields[i]], err = open(prefix(scope), collection, fields[i+1]); err != nil {
+				return fmt.Errorf("dump %v: %w", collection, &readmodels.DamagedError{Scope: scope, Err: err})
+			}
+		}
+		if cursor = next; cursor == "0" {
 			break
 		}
-		documents[id] = fields.Val()
-	}
-	if err := fields.Err(); err != nil {
-		return s.explain(ctx, err, "dump collection %s of %s from redis", collection.Collection, scope)
 	}
 	for _, id := range slices.Sorted(maps.Keys(documents)) {
-		key := readmodels.Key{Plan: collection.Plan, Collection: collection.Collection, ID: id}
-		if err := yield(dump.Document(key, []byte(documents[id]))); err != nil {
+		collection.ID = id
+		if err := yield(dump.Document(collection, documents[id])); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// fields returns some documents of a collection, as ids and what is stored in turn, and the cursor that goes on.
+func (s *Store) fields(ctx context.Context, scope readmodels.Scope, collection readmodels.Key, cursor string) ([]string, string, error) {
+	answers, err := s.ask(ctx, scope, []string{documentsKey(prefix(scope), collection.Plan, collection.Collection)},
+		command{"HSCAN", 1, []any{cursor, "COUNT", perScan}})
+	if err != nil {
+		return nil, "", err
+	}
+	return page(answers[0])
 }
 
 func (s *Store) dumpIndex(ctx context.Context, scope readmodels.Scope, index readmodels.Index, yield func(string) error) error {

@@ -23,6 +23,9 @@ func DocumentsKey(s readmodels.Scope, plan, collection string) string {
 	return documentsKey(prefix(s), plan, collection)
 }
 
+// IndexKey is where an index lies.
+func IndexKey(s readmodels.Scope, index readmodels.Index) string { return indexKey(prefix(s), index) }
+
 // SilentCommit commits without telling anyone but Redis: the message goes to a channel that nobody hears.
 func SilentCommit(ctx context.Context, s *Store, b readmodels.Batch) error {
 	deaf := &Store{client: s.client, database: 1 << 20, closed: s.closed}

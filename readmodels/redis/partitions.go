@@ -19,10 +19,11 @@ func (s *Store) Partitions(ctx context.Context, wanted readmodels.Partitions) (r
 	if err := s.client.SetNX(ctx, partitionsKey, int(wanted), 0).Err(); err != nil {
 		return 0, s.explain(ctx, err, "settle the number of partitions in redis")
 	}
-	text, err := s.client.Get(ctx, partitionsKey).Result()
+	answers, err := s.ask(ctx, readmodels.Scope{}, []string{partitionsKey}, command{"GET", 1, nil})
 	if err != nil {
 		return 0, s.explain(ctx, err, "read the number of partitions from redis")
 	}
+	text, _ := answers[0].(string)
 	n, err := strconv.Atoi(text)
 	if err == nil {
 		err = readmodels.Partitions(n).Check()

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
 	"rolewise/eventstore"
 	"rolewise/readmodels"
 )
@@ -18,68 +16,63 @@ func (s *Store) Get(ctx context.Context, scope readmodels.Scope, keys ...readmod
 	if len(keys) == 0 {
 		return values, nil
 	}
-	hashes := group(prefix(scope), keys)
-	answers := make([]*goredis.SliceCmd, len(hashes))
-	var err error
-	if len(hashes) == 1 {
-		answers[0] = s.client.HMGet(ctx, hashes[0].key, hashes[0].ids...)
-		err = answers[0].Err()
-	} else {
-		_, err = s.client.TxPipelined(ctx, func(pipe goredis.Pipeliner) error {
-			for i, h := range hashes {
-				answers[i] = pipe.HMGet(ctx, h.key, h.ids...)
-			}
-			return nil
-		})
-	}
+	prefix := prefix(scope)
+	names, commands, places := group(prefix, keys)
+	answers, err := s.ask(ctx, scope, names, commands...)
 	if err != nil {
-		return nil, s.unread(ctx, scope, err, "read %d documents of %s from redis", len(keys), scope)
+		return nil, s.unread(ctx, err, "read %d documents of %s from redis", len(keys), scope)
 	}
-	for i, h := range hashes {
-		for j, value := range answers[i].Val() {
-			if text, ok := value.(string); ok {
-				values[h.places[j]] = []byte(text)
+	for i, answer := range answers {
+		list, _ := answer.([]any)
+		for j, value := range list {
+			stored, ok := value.(string)
+			if !ok {
+				continue
+			}
+			at := places[i][j]
+			if values[at], err = open(prefix, keys[at], stored); err != nil {
+				return nil, fmt.Errorf("read %v: %w", keys[at], &readmodels.DamagedError{Scope: scope, Err: err})
 			}
 		}
 	}
 	return values, nil
 }
 
-// hash is the keys of one collection, and where their values go in the answer.
-type hash struct {
-	key    string
-	ids    []string
-	places []int
-}
-
-func group(prefix string, keys []readmodels.Key) []*hash {
-	type name struct{ plan, collection string }
-	var hashes []*hash
-	at := map[name]*hash{}
+// group returns the hashes in which documents lie, the commands that read them, and where the values of each command
+// belong.
+func group(prefix string, keys []readmodels.Key) (names []string, commands []command, places [][]int) {
+	type collection struct{ plan, name string }
+	numbers, last := map[collection]int{}, map[collection]int{}
 	for i, key := range keys {
-		n := name{key.Plan, key.Collection}
-		h := at[n]
-		if h == nil {
-			h = &hash{key: documentsKey(prefix, key.Plan, key.Collection)}
-			at[n] = h
-			hashes = append(hashes, h)
+		c := collection{key.Plan, key.Collection}
+		if numbers[c] == 0 {
+			names = append(names, documentsKey(prefix, key.Plan, key.Collection))
+			numbers[c] = len(names)
 		}
-		h.ids = append(h.ids, key.ID)
-		h.places = append(h.places, i)
+		at, begun := last[c]
+		if !begun || len(commands[at].args) == perCommand {
+			at = len(commands)
+			last[c] = at
+			commands, places = append(commands, command{"HMGET", numbers[c], nil}), append(places, nil)
+		}
+		commands[at].args = append(commands[at].args, key.ID)
+		places[at] = append(places[at], i)
 	}
-	return hashes
+	return names, commands, places
 }
 
 // Entries implements readmodels.Reader.
 func (s *Store) Entries(ctx context.Context, scope readmodels.Scope, index readmodels.Index, r readmodels.Range) ([]string, error) {
 	from, to := bounds(r)
-	values, err := s.client.ZRangeByLex(ctx, indexKey(prefix(scope), index), &goredis.ZRangeBy{
-		Min: from, Max: to, Count: int64(max(r.Limit, 0)),
-	}).Result()
-	if err != nil {
-		return nil, s.unread(ctx, scope, err, "read index %s of %s from redis", index.Name, scope)
+	args := []any{from, to}
+	if r.Limit > 0 {
+		args = append(args, "LIMIT", 0, r.Limit)
 	}
-	return values, nil
+	answers, err := s.ask(ctx, scope, []string{indexKey(prefix(scope), index)}, command{"ZRANGEBYLEX", 1, args})
+	if err != nil {
+		return nil, s.unread(ctx, err, "read index %s of %s from redis", index.Name, scope)
+	}
+	return texts(answers[0]), nil
 }
 
 // bounds returns the ends of a range as ZRANGEBYLEX takes them: "[" includes, "(" excludes, "+" is beyond everything.
@@ -99,11 +92,13 @@ func bounds(r readmodels.Range) (from, to string) {
 
 // Checkpoint implements readmodels.Reader.
 func (s *Store) Checkpoint(ctx context.Context, scope readmodels.Scope) (readmodels.Checkpoint, error) {
-	fields, err := s.client.HMGet(ctx, checkpointKey(scope), "position", "time", "store", "epoch", "repairs").Result()
+	answers, err := s.ask(ctx, scope, []string{checkpointKey(scope)},
+		command{"HMGET", 1, []any{"position", "time", "store", "epoch", "repairs"}})
 	if err != nil {
-		return readmodels.Checkpoint{}, s.unread(ctx, scope, err, "read the checkpoint of %s from redis", scope)
+		return readmodels.Checkpoint{}, s.unread(ctx, err, "read the checkpoint of %s from redis", scope)
 	}
-	if fields[0] == nil {
+	fields := texts(answers[0])
+	if fields[0] == "" {
 		return readmodels.Checkpoint{}, nil
 	}
 	checkpoint, err := parseCheckpoint(fields)
@@ -113,21 +108,17 @@ func (s *Store) Checkpoint(ctx context.Context, scope readmodels.Scope) (readmod
 	return checkpoint, nil
 }
 
-func parseCheckpoint(fields []any) (c readmodels.Checkpoint, err error) {
-	text := make([]string, len(fields))
-	for i, field := range fields {
-		text[i], _ = field.(string)
-	}
-	if c.Position, err = eventstore.ParsePosition(text[0]); err != nil {
+func parseCheckpoint(fields []string) (c readmodels.Checkpoint, err error) {
+	if c.Position, err = eventstore.ParsePosition(fields[0]); err != nil {
 		return c, err
 	}
-	if c.Time, err = time.Parse(time.RFC3339Nano, text[1]); err != nil {
+	if c.Time, err = time.Parse(time.RFC3339Nano, fields[1]); err != nil {
 		return c, err
 	}
-	c.StoreID = text[2]
-	if c.Epoch, err = strconv.Atoi(text[3]); err != nil || text[4] == "" { // written before repairs were counted
+	c.StoreID = fields[2]
+	if c.Epoch, err = strconv.Atoi(fields[3]); err != nil || fields[4] == "" { // written before repairs were counted
 		return c, err
 	}
-	c.Repairs, err = strconv.Atoi(text[4])
+	c.Repairs, err = strconv.Atoi(fields[4])
 	return c, err
 }

@@ -2,8 +2,11 @@ package redis
 
 import (
 	"context"
+	"errors"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"rolewise/readmodels"
 )
 
 // recordsKey holds what is kept beside the scopes.
@@ -29,16 +32,18 @@ return 1`)
 
 // Records implements readmodels.Store.
 func (s *Store) Records(ctx context.Context) (map[string][]byte, error) {
-	texts, err := s.client.HGetAll(ctx, recordsKey).Result()
-	if goredis.HasErrorPrefix(err, "WRONGTYPE") { // the next SetRecord begins anew
+	answers, err := s.ask(ctx, readmodels.Scope{}, []string{recordsKey}, command{"HGETALL", 1, nil})
+	var damage *readmodels.DamagedError
+	if errors.As(err, &damage) { // the next SetRecord begins anew
 		return map[string][]byte{}, nil
 	}
 	if err != nil {
 		return nil, s.explain(ctx, err, "read the builds from redis")
 	}
-	records := make(map[string][]byte, len(texts))
-	for name, text := range texts {
-		records[name] = []byte(text)
+	fields := texts(answers[0]) // names and records in turn
+	records := make(map[string][]byte, len(fields)/2)
+	for i := 0; i+1 < len(fields); i += 2 {
+		records[fields[i]] = []byte(fields[i+1])
 	}
 	return records, nil
 }

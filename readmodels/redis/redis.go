@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -34,21 +36,27 @@ type Store struct {
 	room     waiting.Room[string]
 	listener sync.WaitGroup
 
-	pollEvery time.Duration
-	takeOver  time.Duration // age at which the token of a drop is taken over
-	close     sync.Once
-	closed    chan struct{}
+	connections *connections
+	questions   atomic.Uint64 // number of the last one, see ask
+	foreign     atomic.Int64
+	pollEvery   time.Duration
+	takeOver    time.Duration // age at which the token of a drop is taken over
+	close       sync.Once
+	closed      chan struct{}
 }
 
 // Open connects to redis://, rediss:// or unix:// (one server), or to redis-cluster://host:port,host:port (some nodes of
 // a cluster; rediss-cluster:// with TLS). It refuses a server that does not answer, or that would evict read models.
 func Open(ctx context.Context, address string) (*Store, error) {
 	quiet.Do(func() { goredis.SetLogger(logger{}) })
-	client, database, err := connect(address)
+	all := &connections{}
+	client, database, err := connect(address, all)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, database: database, pollEvery: defaultPoll, takeOver: defaultTakeOver, closed: make(chan struct{})}
+	s := &Store{client: client, database: database, connections: all, pollEvery: defaultPoll, takeOver: defaultTakeOver,
+		closed: make(chan struct{})}
+	s.questions.Store(rand.Uint64()) // what mixes up connections may mix up those of several processes
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -86,12 +94,12 @@ func (logger) Printf(ctx context.Context, format string, args ...any) {
 }
 
 // connect makes the client; nothing is sent yet. Errors never show the address, which may hold a password.
-func connect(address string) (client goredis.UniversalClient, database int, err error) {
+func connect(address string, all *connections) (client goredis.UniversalClient, database int, err error) {
 	scheme, rest, found := strings.Cut(address, "://")
 	switch scheme {
 	case "redis", "rediss", "unix":
 	case "redis-cluster", "rediss-cluster":
-		client, err = connectCluster(strings.TrimSuffix(scheme, "-cluster"), rest)
+		client, err = connectCluster(strings.TrimSuffix(scheme, "-cluster"), rest, all)
 		return client, 0, err
 	default:
 		found = false
@@ -105,11 +113,12 @@ func connect(address string) (client goredis.UniversalClient, database int, err 
 	}
 	o.ContextTimeoutEnabled = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	all.watch(o)
 	return goredis.NewClient(o), o.DB, nil
 }
 
 // connectCluster reads [user:password@]host:port,host:port[?options].
-func connectCluster(scheme, rest string) (goredis.UniversalClient, error) {
+func connectCluster(scheme, rest string, all *connections) (goredis.UniversalClient, error) {
 	rest, query, _ := strings.Cut(rest, "?")
 	user := ""
 	if at := strings.LastIndex(rest, "@"); at >= 0 {
@@ -127,10 +136,29 @@ func connectCluster(scheme, rest string) (goredis.UniversalClient, error) {
 	// Replicas lag: a reader that has waited for a position must not be sent to one that has not reached it.
 	// A master that is gone is looked for at once, not within the minute that the client takes.
 	o.ClusterStateReloadInterval = 500 * time.Millisecond
+	hurry(o)
 	o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 	o.ContextTimeoutEnabled = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.NewClient = func(o *goredis.Options) *goredis.Client {
+		all.watch(o)
+		return goredis.NewClient(o)
+	}
 	return goredis.NewClusterClient(o), nil
+}
+
+// hurry sets the timeouts that the address leaves open: a node that is gone or hangs holds up whoever asks it, and the
+// look for its successor, for this long, twice when a call is repeated. Only what cannot be wanted is cut off.
+func hurry(o *goredis.ClusterOptions) {
+	if o.DialTimeout == 0 {
+		o.DialTimeout = 500 * time.Millisecond
+	}
+	if o.DialerRetries == 0 {
+		o.DialerRetries = 1 // the call is repeated, and then perhaps elsewhere
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = time.Second
+	}
 }
 
 // withoutAddress keeps the reason of a parse error and drops the address that url.Error repeats.
@@ -167,9 +195,10 @@ func checkServer(ctx context.Context, client *goredis.Client) error {
 }
 
 // unread is explain for what was read of a scope.
-func (s *Store) unread(ctx context.Context, scope readmodels.Scope, err error, format string, args ...any) error {
-	if err != nil && goredis.HasErrorPrefix(err, "WRONGTYPE") {
-		return fmt.Errorf(format+": %w", append(args, &readmodels.DamagedError{Scope: scope, Err: err})...)
+func (s *Store) unread(ctx context.Context, err error, format string, args ...any) error {
+	var damage *readmodels.DamagedError
+	if errors.As(err, &damage) {
+		return fmt.Errorf(format+": %w", append(args, err)...)
 	}
 	return s.explain(ctx, err, format, args...)
 }

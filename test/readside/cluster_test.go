@@ -35,13 +35,13 @@ func clusterFaults(t *testing.T) {
 	bound := nodeTimeout + 3*time.Second
 	lasts := bound + 500*time.Millisecond
 	faults := []fault{
-		{name: "master killed", lasts: lasts, bound: bound, late: slowToLearn,
+		{name: "master killed", lasts: lasts, bound: bound,
 			inject: func(*testing.T) { choose(); must(master.Kill()) },
 			end:    func(t *testing.T) { must(master.Restart()); whole(t) }},
-		{name: "master stopped", lasts: lasts, bound: bound, late: slowToLearn,
+		{name: "master stopped", lasts: lasts, bound: bound,
 			inject: func(*testing.T) { choose(); must(master.Pause()) },
 			end:    func(t *testing.T) { must(master.Resume()); whole(t) }},
-		{name: "replica cut off, then its master killed", lasts: lasts, bound: bound, late: slowToLearn,
+		{name: "replica cut off, then its master killed", lasts: lasts, bound: bound,
 			inject: func(t *testing.T) {
 				choose()
 				must(redistest.CutReplica(ctx, master, replica))
@@ -78,5 +78,3 @@ func clusterFaults(t *testing.T) {
 		w.each(t, p, faults)
 	}
 }
-
-const slowToLearn = "finding: the cluster client asks for the cluster's state once a minute only, so that a lost master is found late"

@@ -44,6 +44,14 @@ type world struct {
 // be past a proxy.
 func begin(t *testing.T, apis, projectors int, reached, direct string) *world {
 	t.Helper()
+	w := prepare(t, reached, direct)
+	w.launch(t, apis, projectors)
+	return w
+}
+
+// prepare fills a log and opens what there is of the system besides its processes.
+func prepare(t *testing.T, reached, direct string) *world {
+	t.Helper()
 	w := &world{folder: t.TempDir(), operatorKey: "rwop_" + strings.Repeat("0123456789", 5), redis: reached}
 	if err := os.WriteFile(filepath.Join(w.folder, "operator.key"), []byte(w.operatorKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -52,6 +60,17 @@ func begin(t *testing.T, apis, projectors int, reached, direct string) *world {
 	w.fill(t)
 	w.connection = startFront(t, filepath.Join(w.folder, "events.db"))
 	w.openLog(t)
+	var err error
+	if w.live, err = redis.Open(t.Context(), direct); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.live.Close() })
+	return w
+}
+
+// launch starts the processes and returns when they are ready.
+func (w *world) launch(t *testing.T, apis, projectors int) {
+	t.Helper()
 	for n := range projectors {
 		w.projectors = append(w.projectors, &node{world: w, owner: t, name: fmt.Sprintf("projector %d", n), role: "projector"})
 	}
@@ -64,17 +83,11 @@ func begin(t *testing.T, apis, projectors int, reached, direct string) *world {
 	for _, n := range w.nodes() {
 		n.await(t)
 	}
-	var err error
-	if w.live, err = redis.Open(t.Context(), direct); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.live.Close() })
 	w.load.keys = map[string]string{}
 	operator, _, _ := w.apis[0].client()
 	for _, plan := range plans {
 		w.load.keys[plan] = operator.Command(t, plan, "create-api-key", harness.Body{"name": "readside", "scopes": []string{"*"}}).APIKey
 	}
-	return w
 }
 
 // fill writes the organisations on which the load works, before the event store is shared.
