@@ -51,6 +51,8 @@ type (
 		Rule     string      // by which the level was judged
 		Since    CauseRecord // the event that last changed state or level
 		Kept     any         // what rules keep between events; no part of the document
+
+		packed []byte // as it was packed last; empty since it was given out for change
 	}
 	// CauseRecord names an event.
 	CauseRecord struct {
@@ -65,7 +67,13 @@ type SkillResults struct {
 	Skill  string
 	counts Result // Session is empty where none counts
 	valid  bool   // counts holds a measurement
-	packed []byte
+	packed []byte // the skill, then each measurement
+	head   int    // bytes of the skill in it
+}
+
+func resultsIn(skill string) SkillResults {
+	packed := packText(nil, skill)
+	return SkillResults{Skill: skill, packed: packed, head: len(packed)}
 }
 
 // Counts returns the measurement that counts: the newest measured_at among the valid ones, the later recorded of two at
@@ -95,7 +103,7 @@ func (r *SkillResults) Invalidate(session string) error {
 	if err != nil {
 		return err
 	}
-	r.packed, r.counts, r.valid = r.packed[:0], Result{}, false
+	r.packed, r.counts, r.valid = r.packed[:r.head], Result{}, false
 	for _, result := range all {
 		result.Invalid = result.Invalid || result.Session == session
 		r.Add(result)
@@ -109,7 +117,7 @@ func (r *SkillResults) All() ([]Result, error) {
 		return nil, nil
 	}
 	var all []Result
-	u := unpacker{rest: r.packed}
+	u := unpacker{rest: r.packed[r.head:]}
 	for len(u.rest) > 0 && !u.failed {
 		all = append(all, u.result())
 	}
@@ -160,7 +168,7 @@ func (m *MemberState) Of(skill string) *SkillResults {
 func (m *MemberState) Measure(skill string, result Result) {
 	i, found := m.Find(skill)
 	if !found {
-		m.Results = slices.Insert(m.Results, i, SkillResults{Skill: skill})
+		m.Results = slices.Insert(m.Results, i, resultsIn(skill))
 	}
 	m.Results[i].Add(result)
 }
@@ -192,13 +200,16 @@ func (m *MemberState) In(role string) *Standing {
 	return nil
 }
 
-// EditIn returns the standing in a role for change, a new one if there is none.
+// EditIn returns the standing in a role for change, a new one if there is none. It is changed before the document is
+// packed again.
 func (m *MemberState) EditIn(role string) *Standing {
 	i, found := m.standing(role)
 	if !found {
 		m.Standings = slices.Insert(m.Standings, i, &Standing{Role: role})
 	}
-	return m.Standings[i]
+	s := m.Standings[i]
+	s.packed = s.packed[:0]
+	return s
 }
 
 // Leave drops the standing in a role.
@@ -213,7 +224,8 @@ func (m *MemberState) AppendBinary(b []byte) ([]byte, error) {
 	b = packTexts(packTexts(packText(packText(b, m.Name), m.Email), m.Teams), m.Direct)
 	b = packNumber(b, len(m.Results))
 	for i := range m.Results {
-		b = packBytes(packText(b, m.Results[i].Skill), m.Results[i].packed)
+		r := &m.Results[i]
+		b = packBytes(append(b, r.packed[:r.head]...), r.packed[r.head:])
 	}
 	b = packNumber(b, len(m.Beta))
 	for _, taken := range m.Beta {
@@ -221,7 +233,10 @@ func (m *MemberState) AppendBinary(b []byte) ([]byte, error) {
 	}
 	b = packNumber(b, len(m.Standings))
 	for _, s := range m.Standings {
-		b = s.pack(b)
+		if len(s.packed) == 0 {
+			s.packed = s.pack(s.packed)
+		}
+		b = append(b, s.packed...)
 	}
 	b = packNumber(b, len(m.Visits))
 	for _, v := range m.Visits {
@@ -235,7 +250,8 @@ func (m *MemberState) UnmarshalBinary(b []byte) error {
 	u := unpacker{rest: b}
 	*m = MemberState{Name: u.text(), Email: u.text(), Teams: u.texts(), Direct: u.texts()}
 	for range u.count() {
-		r := SkillResults{Skill: u.text(), packed: u.bytes()}
+		r := resultsIn(u.text())
+		r.packed = append(r.packed, u.take(u.number())...)
 		all, err := r.All()
 		if err != nil {
 			return err
