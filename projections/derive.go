@@ -187,30 +187,31 @@ func (v *roleView) has(skill string) int {
 }
 
 type viewKey struct {
-	plan, role string
-	version    int
+	role    string
+	version int
 }
 
-type views = readmodels.Memo[viewKey, *roleView]
+type (
+	allViews = readmodels.Memo[viewKey, *roleView]
+	views    = readmodels.PlanMemo[viewKey, *roleView]
+)
 
-func viewsOf(f *Fold) *views {
-	return readmodels.MemoOf[viewKey, *roleView](f.tx, restsOn, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
+// viewsOf returns the views of roles that a plan has.
+func viewsOf(f *Fold, planID string) *views {
+	if f.views == nil {
+		f.views = readmodels.MemoOf[viewKey, *roleView](f.tx, restsOn, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
+	}
+	return f.views.Of(planID)
 }
 
 // restsOn tells whether a view may rest on a document. That of a skill bears on many roles, and changes seldom.
 func restsOn(on readmodels.Key, view viewKey) bool {
-	switch {
-	case on.Plan != view.plan && on.Plan != readmodels.Catalog:
-		return false
-	case on.Collection == readmodels.SkillNames.Name:
-		return true
-	}
-	return strings.HasPrefix(on.ID, view.role) // the role itself, or one of its versions
+	return on.Collection == readmodels.SkillNames.Name || strings.HasPrefix(on.ID, view.role) // the role itself, or one of its versions
 }
 
 // viewOf returns a version of a role, 0 for the one in force. Nobody may change it.
 func viewOf(f *Fold, planID, role string, version int) (*roleView, error) {
-	return viewsOf(f).Get(viewKey{planID, role, version}, func() (*roleView, error) { return look(f, planID, role, version) })
+	return viewsOf(f, planID).Get(viewKey{role, version}, func() (*roleView, error) { return look(f, planID, role, version) })
 }
 
 func look(f *Fold, planID, role string, version int) (*roleView, error) {
@@ -255,7 +256,7 @@ func (s *sight) counts(m *readmodels.MemberState, i int) *readmodels.Result {
 // sightOf returns the role's versions, in force and judged by, as they are now.
 func sightOf(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing) (*sight, error) {
 	kept, _ := s.Kept.(*sight)
-	generation := viewsOf(f).Generation()
+	generation := viewsOf(f, planID).Generation()
 	if kept != nil && kept.generation == generation && kept.pinned == s.Pinned && kept.results == len(m.Results) {
 		return kept, nil
 	}

@@ -176,6 +176,11 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 // documents before it failed, and may have failed only because of what was in memory. So what precedes it is folded
 // anew and committed first; then it gets a second try from what is stored, and only that counts.
 func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
+	return p.apply(ctx, decode(page, p.projection.wants))
+}
+
+// apply is Apply for a page that is decoded.
+func (p *Projector) apply(ctx context.Context, page *page) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	through := page.Through
@@ -190,7 +195,7 @@ func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
 		if page.After > p.at.Position {
 			return fmt.Errorf("page after %s does not follow %s of %s", page.After, p.at.Position, p.projection.Scope)
 		}
-		err := p.fold(ctx, until(page, through), given)
+		err := p.fold(ctx, page.until(through), given)
 		var step *readmodels.OutOfStepError
 		var failure *RuleError
 		switch {
@@ -229,24 +234,11 @@ func (p *Projector) sure(ctx context.Context) error {
 	return p.stand(ctx)
 }
 
-// until is the part of a page up to a position.
-func until(page eventstore.Page, through eventstore.Position) eventstore.Page {
-	for i, recorded := range page.Events {
-		if recorded.Position > through {
-			page.Events = page.Events[:i]
-			break
-		}
-	}
-	page.Live = page.Live && through == page.Through
-	page.Through = through
-	return page
-}
-
 // before returns the position of the last event of a page before a position that is still to be folded.
-func (p *Projector) before(page eventstore.Page, position eventstore.Position) (last eventstore.Position, found bool) {
-	for _, recorded := range page.Events {
-		if recorded.Position > p.at.Position && recorded.Position < position {
-			last, found = recorded.Position, true
+func (p *Projector) before(page *page, position eventstore.Position) (last eventstore.Position, found bool) {
+	for _, e := range page.events {
+		if e.Position > p.at.Position && e.Position < position {
+			last, found = e.Position, true
 		}
 	}
 	return last, found
@@ -254,7 +246,7 @@ func (p *Projector) before(page eventstore.Page, position eventstore.Position) (
 
 // fold applies a page and commits it. The event that is given up is parked without a try; *RuleError for any other
 // whose rule fails.
-func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleError) error {
+func (p *Projector) fold(ctx context.Context, page *page, given *RuleError) error {
 	done, start := false, time.Now()
 	defer func() {
 		if !done {
@@ -264,24 +256,24 @@ func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleE
 	next := p.at
 	next.Position, next.StoreID, next.Epoch = page.Through, p.source.ID, p.source.Epoch
 	held := p.held.fork()
-	var newest *eventstore.Recorded
-	for i, recorded := range page.Events {
-		if recorded.Position <= p.at.Position {
+	var newest *event
+	in := &Fold{ctx: ctx, tx: p.tx}
+	for _, e := range page.events {
+		if e.Position <= p.at.Position {
 			continue
 		}
-		at, err := p.apply(ctx, recorded, held, given)
-		if err != nil {
+		if err := p.take(in, e, held, given); err != nil {
 			return err
 		}
-		if at.After(next.Time) {
-			next.Time = at
+		if e.at.After(next.Time) {
+			next.Time = e.at
 		}
-		newest = &page.Events[i]
+		newest = e
 	}
 	batch, err := p.tx.Batch()
 	if err != nil {
 		if newest != nil && (given == nil || given.Position != newest.Position) {
-			err = failed(*newest, time.Time{}, &plainError{errUnstorable.Error(), errors.Join(errUnstorable, err)})
+			err = failed(newest, &plainError{errUnstorable.Error(), errors.Join(errUnstorable, err)})
 		}
 		return err
 	}
@@ -289,7 +281,7 @@ func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleE
 	if err := p.commit(ctx, batch, next); err != nil {
 		return err
 	}
-	p.observer.Applied(p.projection.Scope, len(page.Events), folding)
+	p.observer.Applied(p.projection.Scope, len(page.events), folding)
 	p.held.join(held)
 	p.refused, done = nil, true
 	for _, failure := range held.news {
@@ -309,36 +301,38 @@ func (p *Projector) commit(ctx context.Context, batch readmodels.Batch, next rea
 	return nil
 }
 
-// apply folds one event, or keeps it from being folded, and returns its time.
-func (p *Projector) apply(ctx context.Context, r eventstore.Recorded, held *held, given *RuleError) (time.Time, error) {
-	p.tx.At(r.Position)
-	event, err := p.projection.decode(r)
-	if event.rule == nil {
-		return event.at, nil
+// take folds one event, or keeps it from being folded.
+func (p *Projector) take(in *Fold, e *event, held *held, given *RuleError) error {
+	apply := p.projection.rules[e.Type]
+	if apply == nil {
+		return nil
 	}
-	switch held.of(r) {
+	p.tx.At(e.Position)
+	switch held.of(e) {
 	case discarded:
-		return event.at, nil
+		return nil
 	case parked:
-		return event.at, p.parkNext(ctx, r, event.at)
+		return p.parkNext(in.ctx, e)
 	}
 	var failure *RuleError
 	switch {
-	case given != nil && given.Position == r.Position:
+	case given != nil && given.Position == e.Position:
 		failure = given
-		failure.Time = event.at
-	case errors.As(err, &failure) && p.stops:
-		return event.at, err
-	case err == nil:
+		failure.Time = e.at
+	case e.err != nil:
+		if failure = failed(e, e.err); p.stops {
+			return failure
+		}
+	default:
 		p.reads.failure = nil
-		err := event.run(ctx, p.tx, r)
+		err := in.run(apply, e)
 		if p.reads.failure != nil {
 			err = p.reads.failure // whatever the rule made of it
 		}
 		if err != nil && !errors.As(err, &failure) {
-			err = fmt.Errorf("apply %s at position %s: %w", r.Type, r.Position, err)
+			err = fmt.Errorf("apply %s at position %s: %w", e.Type, e.Position, err)
 		}
-		return event.at, err
+		return err
 	}
-	return event.at, p.park(ctx, failure, held)
+	return p.park(in.ctx, failure, held)
 }

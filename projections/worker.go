@@ -50,14 +50,14 @@ func (w *worker) healed() {
 
 // apply folds what a page has for the partition. Pages that do not follow are those of a feed that is about to be begun
 // anew, and are left.
-func (w *worker) apply(ctx context.Context, page eventstore.Page, now time.Time) error {
+func (w *worker) apply(ctx context.Context, page *page, now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := w.position()
 	if w.retired || page.After > at || page.Through <= at {
 		return nil
 	}
-	if len(page.Events) == 0 {
+	if len(page.events) == 0 {
 		if w.passed.Through == 0 {
 			w.since = now
 		}
@@ -66,7 +66,7 @@ func (w *worker) apply(ctx context.Context, page eventstore.Page, now time.Time)
 	}
 	page.After = w.projector.Position()
 	w.passed = eventstore.Page{}
-	return w.projector.Apply(ctx, page)
+	return w.projector.apply(ctx, page)
 }
 
 // settle moves the checkpoint over what was not for this partition, if it has rested long enough.

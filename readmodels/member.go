@@ -71,9 +71,10 @@ type SkillResults struct {
 	head   int    // bytes of the skill in it
 }
 
+// resultsIn keeps nothing of the event that the text is a part of.
 func resultsIn(skill string) SkillResults {
 	packed := packText(nil, skill)
-	return SkillResults{Skill: skill, packed: packed, head: len(packed)}
+	return SkillResults{Skill: strings.Clone(skill), packed: packed, head: len(packed)}
 }
 
 // Counts returns the measurement that counts: the newest measured_at among the valid ones, the later recorded of two at
@@ -166,6 +167,7 @@ func (m *MemberState) Of(skill string) *SkillResults {
 
 // Measure records a measurement in a skill.
 func (m *MemberState) Measure(skill string, result Result) {
+	result.Session = strings.Clone(result.Session) // else it would hold on to the event that it is a part of
 	i, found := m.Find(skill)
 	if !found {
 		m.Results = slices.Insert(m.Results, i, resultsIn(skill))
@@ -205,7 +207,7 @@ func (m *MemberState) In(role string) *Standing {
 func (m *MemberState) EditIn(role string) *Standing {
 	i, found := m.standing(role)
 	if !found {
-		m.Standings = slices.Insert(m.Standings, i, &Standing{Role: role})
+		m.Standings = slices.Insert(m.Standings, i, &Standing{Role: strings.Clone(role)})
 	}
 	s := m.Standings[i]
 	s.packed = s.packed[:0]

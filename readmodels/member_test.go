@@ -148,7 +148,7 @@ func TestMemo(t *testing.T) {
 	derived := 0
 	name := func(id string) string {
 		t.Helper()
-		memo := readmodels.MemoOf[string, string](tx, func(on readmodels.Key, id string) bool { return on.ID == id }, names.Name)
+		memo := readmodels.MemoOf[string, string](tx, func(on readmodels.Key, id string) bool { return on.ID == id }, names.Name).Of("p")
 		value, err := memo.Get(id, func() (string, error) {
 			derived++
 			doc, err := names.Peek(ctx, tx, "p", id)
@@ -162,9 +162,10 @@ func TestMemo(t *testing.T) {
 		}
 		return value
 	}
+	plan := "p"
 	set := func(c readmodels.Collection[struct{ Name string }], id, to string) {
 		t.Helper()
-		doc, err := c.Edit(ctx, tx, "p", id)
+		doc, err := c.Edit(ctx, tx, plan, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,6 +191,12 @@ func TestMemo(t *testing.T) {
 	check("after it was deleted", "a", "none", 1)
 	set(names, "a", "Ann")
 	check("after it was made anew", "a", "Ann", 1)
+	plan = "q"
+	set(names, "a", "of another plan")
+	check("after an edit in another plan", "a", "Ann", 0)
+	plan = readmodels.Catalog
+	set(names, "a", "of the catalog")
+	check("after an edit in the catalog", "a", "Ann", 1)
 	tx.Forget()
 	check("after all was forgotten", "a", "none", 1)
 }

@@ -224,64 +224,6 @@ func (tx *Tx) Forget() {
 	}
 }
 
-// Memo keeps what rules derived from documents of some collections, until one that it rests on is edited or the Tx
-// forgets. What was derived must follow from the documents alone, and a document edited must be changed before anything
-// is derived again.
-type Memo[K comparable, V any] struct {
-	values     map[K]V
-	rests      func(on Key, derived K) bool
-	generation uint64
-}
-
-type memo interface {
-	forget()
-	edited(key Key)
-}
-
-func (m *Memo[K, V]) forget() {
-	clear(m.values)
-	m.generation++
-}
-
-func (m *Memo[K, V]) edited(key Key) {
-	maps.DeleteFunc(m.values, func(derived K, _ V) bool { return m.rests(key, derived) })
-	m.generation++
-}
-
-// Generation grows each time the memo may have forgotten something. It is never 0.
-func (m *Memo[K, V]) Generation() uint64 { return m.generation }
-
-// MemoOf returns the memo of a Tx over some collections; rests tells whether something derived may rest on a document
-// of them, whether there is one or not.
-func MemoOf[K comparable, V any](tx *Tx, rests func(on Key, derived K) bool, collections ...string) *Memo[K, V] {
-	if kept, ok := tx.memos[collections[0]].(*Memo[K, V]); ok {
-		return kept
-	}
-	m := &Memo[K, V]{values: map[K]V{}, rests: rests, generation: 1}
-	for _, name := range collections {
-		tx.memos[name] = m
-	}
-	for _, on := range tx.plans {
-		for _, s := range on.sets {
-			s.memo = tx.memos[s.collection]
-		}
-	}
-	return m
-}
-
-// Get returns what was kept, or derives it.
-func (m *Memo[K, V]) Get(key K, derive func() (V, error)) (V, error) {
-	value, known := m.values[key]
-	if known {
-		return value, nil
-	}
-	value, err := derive()
-	if err == nil {
-		m.values[key] = value
-	}
-	return value, err
-}
-
 // Collection is a typed set of documents. The same value serves the projection that writes and the query that reads.
 type Collection[T any] struct{ Name string }
 
