@@ -111,7 +111,7 @@ func visit(f *Fold, m *readmodels.MemberState, role string) error {
 	var buffer [24]readmodels.VisitedSkill
 	skills := buffer[:0]
 	for i := range view.skills {
-		skills = append(skills, readmodels.VisitedSkill{Status: view.skills[i].status, Counts: seen.counts(m, i)})
+		skills = append(skills, readmodels.VisitedSkill{Status: view.skills[i].status, Taken: seen.taken(m, i)})
 	}
 	m.KeepVisit(role, view.version, policy.Rule, policy.K, skills)
 	return nil
@@ -253,6 +253,14 @@ func (s *sight) counts(m *readmodels.MemberState, i int) *readmodels.Result {
 	return m.Results[s.places[i]].Counts()
 }
 
+// taken tells which measurement that is.
+func (s *sight) taken(m *readmodels.MemberState, i int) int {
+	if s.places[i] < 0 {
+		return 0
+	}
+	return m.Results[s.places[i]].Taken()
+}
+
 // sightOf returns the role's versions, in force and judged by, as they are now.
 func sightOf(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing) (*sight, error) {
 	kept, _ := s.Kept.(*sight)
@@ -325,12 +333,12 @@ func policyOf(f *Fold, planID string) (readmodels.PolicyState, error) {
 // listHolder puts a member on the list of those who hold a role, or takes them off, and notes which catalog roles the
 // plan uses.
 func listHolder(f *Fold, planID, id string, m *readmodels.MemberState, role string, holds bool) error {
-	entry := readmodels.EntryOf(role, readmodels.Fold(m.Name), id)
+	index, entry := readmodels.IndexOf(readmodels.HolderIndex, role), readmodels.EntryOf(readmodels.Fold(m.Name), readmodels.ShortID(id))
 	if !holds {
-		f.tx.Remove(planID, readmodels.HolderIndex, entry)
+		f.tx.Remove(planID, index, entry)
 		return nil
 	}
-	f.tx.Add(planID, readmodels.HolderIndex, entry)
+	f.tx.Add(planID, index, entry)
 	_, from, err := roleIn(f, planID, role)
 	if err == nil && from == readmodels.Catalog && planID != readmodels.Catalog {
 		f.tx.Add(readmodels.Catalog, readmodels.BorrowIndex, readmodels.EntryOf(role, planID))

@@ -103,13 +103,13 @@ func NewTx(reader Reader, scope Scope) *Tx {
 // Add puts an entry into an index.
 func (tx *Tx) Add(plan, index, value string) {
 	tx.index.set(Entry{Index{plan, index}, value}, true)
-	tx.marks.set(plan, index)
+	tx.marks.set(plan, kindOf(index))
 }
 
 // Remove takes an entry out of an index.
 func (tx *Tx) Remove(plan, index, value string) {
 	tx.index.set(Entry{Index{plan, index}, value}, false)
-	tx.marks.set(plan, index)
+	tx.marks.set(plan, kindOf(index))
 }
 
 // Entries returns all entries of an index that have a prefix, in order, those of this Tx included.
