@@ -31,7 +31,8 @@ type Projector struct {
 	at      readmodels.Checkpoint
 	held    held // what of the log is not applied
 	refused *RuleError
-	unsure  bool // whether at and held are those of the read model
+	unsure  bool    // whether at and held are those of the read model
+	flight  *flight // a commit that is on its way; nil: none
 }
 
 // Source is the log that is read, as far as its identity goes; an eventstore.Store is one.
@@ -147,6 +148,9 @@ func isDamaged(err error) bool {
 func (p *Projector) Position() eventstore.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.flight.arrived() {
+		_ = p.land(context.Background()) // has nothing to wait for
+	}
 	return p.at.Position
 }
 
@@ -155,6 +159,7 @@ func (p *Projector) Position() eventstore.Position {
 func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	_ = p.land(ctx) // if it fails, what follows does not follow
 	at, err := p.store.Checkpoint(ctx, p.projection.Scope)
 	if isDamaged(err) {
 		return true, p.stand(ctx)
@@ -176,26 +181,33 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 // documents before it failed, and may have failed only because of what was in memory. So what precedes it is folded
 // anew and committed first; then it gets a second try from what is stored, and only that counts.
 func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
-	return p.apply(ctx, decode(page, p.projection.wants))
+	return p.apply(ctx, decode(page, p.projection.wants), false)
 }
 
-// apply is Apply for a page that is decoded.
-func (p *Projector) apply(ctx context.Context, page *page) error {
+// apply is Apply for a page that is decoded. Ahead it returns when the page is folded and its commit on its way, so that
+// the next one can be folded meanwhile; should the commit fail, the next call does.
+func (p *Projector) apply(ctx context.Context, page *page, ahead bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !ahead {
+		if err := p.land(ctx); err != nil {
+			return p.mend(ctx, err)
+		}
+	}
 	through := page.Through
 	var given *RuleError // up: known to fail
 	for {
 		if err := p.sure(ctx); err != nil {
 			return err
 		}
-		if page.Through <= p.at.Position {
+		at := p.ahead().Position
+		if page.Through <= at {
 			return nil
 		}
-		if page.After > p.at.Position {
-			return fmt.Errorf("page after %s does not follow %s of %s", page.After, p.at.Position, p.projection.Scope)
+		if page.After > at {
+			return fmt.Errorf("page after %s does not follow %s of %s", page.After, at, p.projection.Scope)
 		}
-		err := p.fold(ctx, page.until(through), given)
+		err := p.fold(ctx, page.until(through), given, ahead && through == page.Through && given == nil)
 		var step *readmodels.OutOfStepError
 		var failure *RuleError
 		switch {
@@ -205,7 +217,7 @@ func (p *Projector) apply(ctx context.Context, page *page) error {
 			p.unsure = true
 			through, given = page.Through, nil
 		case isDamaged(err):
-			return errors.Join(err, p.empty(ctx))
+			return p.mend(ctx, err)
 		case !errors.As(err, &failure):
 			return err
 		default:
@@ -221,6 +233,14 @@ func (p *Projector) apply(ctx context.Context, page *page) error {
 			}
 		}
 	}
+}
+
+// mend begins a read model anew if an error says that it is damaged.
+func (p *Projector) mend(ctx context.Context, err error) error {
+	if isDamaged(err) {
+		return errors.Join(err, p.empty(ctx))
+	}
+	return err
 }
 
 // errUnstorable says that the documents that a page leaves do not encode.
@@ -246,20 +266,22 @@ func (p *Projector) before(page *page, position eventstore.Position) (last event
 
 // fold applies a page and commits it. The event that is given up is parked without a try; *RuleError for any other
 // whose rule fails.
-func (p *Projector) fold(ctx context.Context, page *page, given *RuleError) error {
+func (p *Projector) fold(ctx context.Context, page *page, given *RuleError, ahead bool) (err error) {
 	done, start := false, time.Now()
 	defer func() {
 		if !done {
+			if before := p.land(ctx); before != nil { // what was folded rests on it
+				err = before
+			}
 			p.tx.Forget()
 		}
 	}()
-	next := p.at
+	at, next, held := p.ahead().Position, p.ahead(), p.holding()
 	next.Position, next.StoreID, next.Epoch = page.Through, p.source.ID, p.source.Epoch
-	held := p.held.fork()
 	var newest *event
 	in := &Fold{ctx: ctx, tx: p.tx}
 	for _, e := range page.events {
-		if e.Position <= p.at.Position {
+		if e.Position <= at {
 			continue
 		}
 		if err := p.take(in, e, held, given); err != nil {
@@ -277,27 +299,38 @@ func (p *Projector) fold(ctx context.Context, page *page, given *RuleError) erro
 		}
 		return err
 	}
-	folding := time.Since(start)
+	made := folded{held, len(page.events), time.Since(start)}
+	if err := p.land(ctx); err != nil {
+		return err
+	}
+	if ahead {
+		p.flight = p.send(ctx, batch, next, made)
+		done = true
+		return nil
+	}
 	if err := p.commit(ctx, batch, next); err != nil {
 		return err
 	}
-	p.observer.Applied(p.projection.Scope, len(page.events), folding)
-	p.held.join(held)
-	p.refused, done = nil, true
-	for _, failure := range held.news {
-		p.observer.Parked(p.projection.Scope)
-		p.tell(failure)
-	}
+	done = true
+	p.passed(made)
 	return nil
 }
 
 // commit moves the read model to a checkpoint, if it still stands where it is thought to.
 func (p *Projector) commit(ctx context.Context, batch readmodels.Batch, next readmodels.Checkpoint) error {
-	batch.After, batch.Checkpoint, batch.Fence = p.at.Position, next, p.fence
+	if err := p.write(ctx, batch, p.at.Position, next); err != nil {
+		return err
+	}
+	p.at = next
+	return nil
+}
+
+// write is commit without its note of where the read model stands then.
+func (p *Projector) write(ctx context.Context, batch readmodels.Batch, after eventstore.Position, next readmodels.Checkpoint) error {
+	batch.After, batch.Checkpoint, batch.Fence = after, next, p.fence
 	if err := p.store.Commit(ctx, batch); err != nil {
 		return fmt.Errorf("commit %s at %s: %w", p.projection.Scope, next.Position, err)
 	}
-	p.at = next
 	return nil
 }
 

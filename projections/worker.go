@@ -62,11 +62,16 @@ func (w *worker) apply(ctx context.Context, page *page, now time.Time) error {
 			w.since = now
 		}
 		w.passed.Through = page.Through
+		if page.Live {
+			if err := w.projector.Land(ctx); err != nil {
+				return err
+			}
+		}
 		return w.settle(ctx, now)
 	}
-	page.After = w.projector.Position()
+	page.After = w.projector.Ahead()
 	w.passed = eventstore.Page{}
-	return w.projector.apply(ctx, page)
+	return w.projector.apply(ctx, page, !page.Live)
 }
 
 // settle moves the checkpoint over what was not for this partition, if it has rested long enough.
@@ -74,7 +79,7 @@ func (w *worker) settle(ctx context.Context, now time.Time) error {
 	if w.passed.Through == 0 || w.retired || now.Sub(w.since) < restFor {
 		return nil
 	}
-	page := eventstore.Page{After: w.projector.Position(), Through: w.passed.Through}
+	page := eventstore.Page{After: w.projector.Ahead(), Through: w.passed.Through}
 	w.passed = eventstore.Page{}
 	return w.projector.Apply(ctx, page)
 }
@@ -88,7 +93,7 @@ func (w *worker) rest(ctx context.Context, now time.Time) error {
 
 // position is how far the worker has come, in memory.
 func (w *worker) position() eventstore.Position {
-	return max(w.projector.Position(), w.passed.Through)
+	return max(w.projector.Ahead(), w.passed.Through)
 }
 
 // from is where a feed for the worker begins.
@@ -104,6 +109,7 @@ func (w *worker) retire(ctx context.Context) {
 	defer w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restFor)
 	defer cancel()
+	_ = w.projector.Land(ctx)
 	_ = w.settle(ctx, w.since.Add(restFor)) // else whoever comes next reads a little again
 	w.retired = true
 }
