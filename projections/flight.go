@@ -76,6 +76,23 @@ func (p *Projector) land(ctx context.Context) error {
 	return nil
 }
 
+// settle is land for those whose own business it is not: the next page is told of an error.
+func (p *Projector) settle(ctx context.Context) {
+	if err := p.land(ctx); err != nil {
+		p.failed = err
+	}
+}
+
+// Failed returns, once, why a commit on its way has failed that nobody was told of. Pages must then be read again from
+// Position on.
+func (p *Projector) Failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.failed
+	p.failed = nil
+	return err
+}
+
 // Land waits for the commit that is on its way, for as long as the context lasts.
 func (p *Projector) Land(ctx context.Context) error {
 	p.mu.Lock()

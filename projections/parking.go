@@ -143,7 +143,7 @@ func (p *Projector) Discard(ctx context.Context, stream eventstore.StreamID) (re
 	defer p.operating.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.land(ctx) // where the read model stands is looked at anew
+	p.settle(ctx) // where the read model stands is looked at anew
 	refused := p.refused
 	if err := p.stand(ctx); err != nil {
 		return readmodels.ParkedStream{}, err

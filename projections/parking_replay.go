@@ -91,7 +91,7 @@ func (r *replay) begin(ctx context.Context) error {
 	p := r.projector
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.land(ctx) // where the read model stands is looked at anew
+	p.settle(ctx) // where the read model stands is looked at anew
 	if err := p.stand(ctx); err != nil {
 		return err
 	}
@@ -317,8 +317,8 @@ func (r *replay) finish(ctx context.Context) error {
 	p := r.projector
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.land(ctx); err != nil {
-		return err
+	if p.settle(ctx); p.failed != nil {
+		return p.failed
 	}
 	if err := p.sure(ctx); err != nil {
 		return err

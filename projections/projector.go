@@ -33,6 +33,7 @@ type Projector struct {
 	refused *RuleError
 	unsure  bool    // whether at and held are those of the read model
 	flight  *flight // a commit that is on its way; nil: none
+	failed  error   // of one that failed, for the next page to be told
 }
 
 // Source is the log that is read, as far as its identity goes; an eventstore.Store is one.
@@ -149,7 +150,7 @@ func (p *Projector) Position() eventstore.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.flight.arrived() {
-		_ = p.land(context.Background()) // has nothing to wait for
+		p.settle(context.Background()) // has nothing to wait for
 	}
 	return p.at.Position
 }
@@ -159,7 +160,7 @@ func (p *Projector) Position() eventstore.Position {
 func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.land(ctx) // if it fails, what follows does not follow
+	p.settle(ctx)
 	at, err := p.store.Checkpoint(ctx, p.projection.Scope)
 	if isDamaged(err) {
 		return true, p.stand(ctx)
@@ -193,6 +194,10 @@ func (p *Projector) apply(ctx context.Context, page *page, ahead bool) error {
 		if err := p.land(ctx); err != nil {
 			return p.mend(ctx, err)
 		}
+	}
+	if err := p.failed; err != nil {
+		p.failed = nil
+		return p.mend(ctx, err)
 	}
 	through := page.Through
 	var given *RuleError // up: known to fail
