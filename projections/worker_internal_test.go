@@ -92,7 +92,11 @@ func TestFailedCommitOnItsWay(t *testing.T) {
 
 	apply(teamsCreated(worthwhile, 2*worthwhile+3, false))
 	apply(teamsCreated(2*worthwhile, 2*worthwhile+10, false)) // split otherwise
-	apply(teamsCreated(2*worthwhile+10, 2*worthwhile+12, true))
+	apply(teamsCreated(2*worthwhile+5, 2*worthwhile+11, false)) // while some of it is gathered
+	if len(w.waiting) != 8 {
+		t.Errorf("%d events were gathered, want each of eight once", len(w.waiting))
+	}
+	apply(teamsCreated(2*worthwhile+11, 2*worthwhile+12, true))
 	stands(2*worthwhile + 12)
 	lines := 0
 	if err := store.Dump(ctx, projector.projection.Scope, func(string) error { lines++; return nil }); err != nil || lines != 2*(2*worthwhile+12) {
