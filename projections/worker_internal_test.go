@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,6 +83,9 @@ func TestFailedCommitOnItsWay(t *testing.T) {
 	stands(0)
 
 	apply(teamsCreated(0, worthwhile, false))
+	if err := projector.Land(ctx); err != nil {
+		t.Fatal(err)
+	}
 	fail(teamsCreated(worthwhile, 2*worthwhile, false))
 	apply(teamsCreated(2*worthwhile, 2*worthwhile+10, false)) // gathered
 	_ = projector.Position()
@@ -91,7 +95,7 @@ func TestFailedCommitOnItsWay(t *testing.T) {
 	stands(worthwhile)
 
 	apply(teamsCreated(worthwhile, 2*worthwhile+3, false))
-	apply(teamsCreated(2*worthwhile, 2*worthwhile+10, false)) // split otherwise
+	apply(teamsCreated(2*worthwhile, 2*worthwhile+10, false))   // split otherwise
 	apply(teamsCreated(2*worthwhile+5, 2*worthwhile+11, false)) // while some of it is gathered
 	if len(w.waiting) != 8 {
 		t.Errorf("%d events were gathered, want each of eight once", len(w.waiting))
@@ -99,7 +103,13 @@ func TestFailedCommitOnItsWay(t *testing.T) {
 	apply(teamsCreated(2*worthwhile+11, 2*worthwhile+12, true))
 	stands(2*worthwhile + 12)
 	lines := 0
-	if err := store.Dump(ctx, projector.projection.Scope, func(string) error { lines++; return nil }); err != nil || lines != 2*(2*worthwhile+12) {
+	count := func(line string) error {
+		if !strings.Contains(line, `"changes"`) { // not the positions of what changed last
+			lines++
+		}
+		return nil
+	}
+	if err := store.Dump(ctx, projector.projection.Scope, count); err != nil || lines != 2*(2*worthwhile+12) {
 		t.Errorf("%d lines, want a document and an entry for each of %d teams: %v", lines, 2*worthwhile+12, err)
 	}
 }
