@@ -2,7 +2,9 @@ package domain
 
 import (
 	"encoding"
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"reflect"
 	"strings"
 	"time"
@@ -77,7 +79,8 @@ func (p *plainForm) fill(into reflect.Value, text []byte) bool {
 	if text[1] == '}' {
 		return len(text) == 2
 	}
-	next := 0 // fields are mostly written in the order in which they are declared
+	shared := string(text) // by the fields that are text
+	next := 0              // fields are mostly written in the order in which they are declared
 	for at := 1; ; at++ {
 		end := plainText(text, at)
 		if end < 0 || end >= len(text) || text[end] != ':' {
@@ -88,7 +91,7 @@ func (p *plainForm) fill(into reflect.Value, text []byte) bool {
 			return false
 		}
 		next = i + 1
-		if at = p.value(into.Field(p.fields[i]), p.kinds[i], text, end+1); at < 0 || at >= len(text) {
+		if at = p.value(into.Field(p.fields[i]), p.kinds[i], text, shared, end+1); at < 0 || at >= len(text) {
 			return false
 		}
 		if text[at] == '}' {
@@ -115,12 +118,12 @@ func (p *plainForm) find(key []byte, from int) int {
 }
 
 // value sets a field to the value that begins at a place, and returns where it ends, or -1.
-func (p *plainForm) value(field reflect.Value, kind valueKind, text []byte, at int) int {
+func (p *plainForm) value(field reflect.Value, kind valueKind, text []byte, shared string, at int) int {
 	switch kind {
 	case textKind:
 		end := plainText(text, at)
 		if end > 0 {
-			field.SetString(string(text[at+1 : end-1]))
+			field.SetString(shared[at+1 : end-1])
 		}
 		return end
 	case timeKind:
@@ -156,6 +159,15 @@ func plainText(text []byte, at int) int {
 	}
 	beyond := false // ASCII
 	for i := at + 1; i < len(text); i++ {
+		for ; i+8 <= len(text); i += 8 {
+			if odd := oddBytes(binary.LittleEndian.Uint64(text[i:])); odd != 0 {
+				i += bits.TrailingZeros64(odd) / 8
+				break
+			}
+		}
+		if i == len(text) {
+			return -1
+		}
 		switch c := text[i]; {
 		case c == '"':
 			if beyond && !utf8.Valid(text[at+1:i]) {
@@ -169,6 +181,14 @@ func plainText(text []byte, at int) int {
 		}
 	}
 	return -1
+}
+
+// oddBytes marks, of eight bytes at once, the first that is a quote, a backslash, a control character or beyond ASCII, and
+// perhaps others after it.
+func oddBytes(eight uint64) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := eight^ones*'"', eight^ones*'\\'
+	return (eight | (eight-ones*' ')&^eight | (quote-ones)&^quote | (backslash-ones)&^backslash) & tops
 }
 
 // wholeNumber reads a number of at most 18 digits, which always fits.

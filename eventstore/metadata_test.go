@@ -29,6 +29,10 @@ func checkMetadata(t *testing.T, data []byte) {
 	if (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
 		t.Fatalf("%q: read %+v (%v), encoding/json reads %+v (%v)", data, got, err, want, wantErr)
 	}
+	stamp, err := eventstore.DecodeStamp(data)
+	if (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(stamp, eventstore.Stamp{Time: want.Time, Schema: want.Schema}) {
+		t.Fatalf("%q: read the stamp %+v (%v), encoding/json reads %+v (%v)", data, stamp, err, want, wantErr)
+	}
 }
 
 func TestDecodeMetadataAsEncodingJSON(t *testing.T) {

@@ -111,7 +111,7 @@ func visit(f *Fold, m *readmodels.MemberState, role string) error {
 	var buffer [24]readmodels.VisitedSkill
 	skills := buffer[:0]
 	for i := range view.skills {
-		skills = append(skills, readmodels.VisitedSkill{Status: view.skills[i].status, Counts: seen.counts(m, i)})
+		skills = append(skills, readmodels.VisitedSkill{Status: view.skills[i].status, Taken: seen.taken(m, i)})
 	}
 	m.KeepVisit(role, view.version, policy.Rule, policy.K, skills)
 	return nil
@@ -187,30 +187,31 @@ func (v *roleView) has(skill string) int {
 }
 
 type viewKey struct {
-	plan, role string
-	version    int
+	role    string
+	version int
 }
 
-type views = readmodels.Memo[viewKey, *roleView]
+type (
+	allViews = readmodels.Memo[viewKey, *roleView]
+	views    = readmodels.PlanMemo[viewKey, *roleView]
+)
 
-func viewsOf(f *Fold) *views {
-	return readmodels.MemoOf[viewKey, *roleView](f.tx, restsOn, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
+// viewsOf returns the views of roles that a plan has.
+func viewsOf(f *Fold, planID string) *views {
+	if f.views == nil {
+		f.views = readmodels.MemoOf[viewKey, *roleView](f.tx, restsOn, readmodels.RoleStates.Name, readmodels.RoleVersions.Name, readmodels.SkillNames.Name)
+	}
+	return f.views.Of(planID)
 }
 
 // restsOn tells whether a view may rest on a document. That of a skill bears on many roles, and changes seldom.
 func restsOn(on readmodels.Key, view viewKey) bool {
-	switch {
-	case on.Plan != view.plan && on.Plan != readmodels.Catalog:
-		return false
-	case on.Collection == readmodels.SkillNames.Name:
-		return true
-	}
-	return strings.HasPrefix(on.ID, view.role) // the role itself, or one of its versions
+	return on.Collection == readmodels.SkillNames.Name || strings.HasPrefix(on.ID, view.role) // the role itself, or one of its versions
 }
 
 // viewOf returns a version of a role, 0 for the one in force. Nobody may change it.
 func viewOf(f *Fold, planID, role string, version int) (*roleView, error) {
-	return viewsOf(f).Get(viewKey{planID, role, version}, func() (*roleView, error) { return look(f, planID, role, version) })
+	return viewsOf(f, planID).Get(viewKey{role, version}, func() (*roleView, error) { return look(f, planID, role, version) })
 }
 
 func look(f *Fold, planID, role string, version int) (*roleView, error) {
@@ -252,10 +253,18 @@ func (s *sight) counts(m *readmodels.MemberState, i int) *readmodels.Result {
 	return m.Results[s.places[i]].Counts()
 }
 
+// taken tells which measurement that is.
+func (s *sight) taken(m *readmodels.MemberState, i int) int {
+	if s.places[i] < 0 {
+		return 0
+	}
+	return m.Results[s.places[i]].Taken()
+}
+
 // sightOf returns the role's versions, in force and judged by, as they are now.
 func sightOf(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.Standing) (*sight, error) {
 	kept, _ := s.Kept.(*sight)
-	generation := viewsOf(f).Generation()
+	generation := viewsOf(f, planID).Generation()
 	if kept != nil && kept.generation == generation && kept.pinned == s.Pinned && kept.results == len(m.Results) {
 		return kept, nil
 	}
@@ -324,12 +333,12 @@ func policyOf(f *Fold, planID string) (readmodels.PolicyState, error) {
 // listHolder puts a member on the list of those who hold a role, or takes them off, and notes which catalog roles the
 // plan uses.
 func listHolder(f *Fold, planID, id string, m *readmodels.MemberState, role string, holds bool) error {
-	entry := readmodels.EntryOf(role, readmodels.Fold(m.Name), id)
+	index, entry := readmodels.IndexOf(readmodels.HolderIndex, role), readmodels.EntryOf(readmodels.Fold(m.Name), readmodels.ShortID(id))
 	if !holds {
-		f.tx.Remove(planID, readmodels.HolderIndex, entry)
+		f.tx.Remove(planID, index, entry)
 		return nil
 	}
-	f.tx.Add(planID, readmodels.HolderIndex, entry)
+	f.tx.Add(planID, index, entry)
 	_, from, err := roleIn(f, planID, role)
 	if err == nil && from == readmodels.Catalog && planID != readmodels.Catalog {
 		f.tx.Add(readmodels.Catalog, readmodels.BorrowIndex, readmodels.EntryOf(role, planID))

@@ -1,5 +1,16 @@
 package projections
 
+import (
+	"context"
+
+	"rolewise/eventstore"
+)
+
+// ApplyAhead is Apply as a scan calls it while it catches up.
+func (p *Projector) ApplyAhead(ctx context.Context, page eventstore.Page) error {
+	return p.apply(ctx, decode(page, p.projection.wants), true)
+}
+
 // Hooked is the same projection with a hand at each of its rules.
 func (p *Projection) Hooked(hook func(f *Fold, apply func() error) error) *Projection {
 	made := &Projection{Scope: p.Scope, rules: map[string]rule{}}

@@ -19,8 +19,11 @@ type Feed struct {
 	after  func() eventstore.Position
 	filter eventstore.Filter
 	note   func(error)
-	cancel context.CancelFunc
-	done   chan struct{}
+	// prepare makes of a page what is carried beside it; nil: nothing. It works on the next page while the one before is
+	// in hand.
+	prepare func(eventstore.Page) any
+	cancel  context.CancelFunc
+	done    chan struct{}
 
 	mu    sync.Mutex
 	again context.CancelFunc // ends the present reading of the log, to begin another
@@ -32,17 +35,32 @@ func NewFeed(store eventstore.Store, after func() eventstore.Position, filter ev
 	return &Feed{store: store, after: after, filter: filter, note: note, done: make(chan struct{})}
 }
 
-type pageKey struct{}
+type (
+	pageKey     struct{}
+	preparedKey struct{}
+)
 
 // WithPage returns the context of a message that carries a page.
 func WithPage(ctx context.Context, page eventstore.Page) context.Context {
 	return context.WithValue(ctx, pageKey{}, page)
 }
 
+// ready is a page that can be handed out.
+type ready struct {
+	page     eventstore.Page
+	prepared any
+	err      error
+}
+
 // PageOf returns the page that a message of a feed carries.
 func PageOf(m *message.Message) eventstore.Page {
 	page, _ := m.Context().Value(pageKey{}).(eventstore.Page)
 	return page
+}
+
+// preparedOf returns what was made of the page.
+func preparedOf(m *message.Message) any {
+	return m.Context().Value(preparedKey{})
 }
 
 // Subscribe implements message.Subscriber; it is called once, and the topic is a name only.
@@ -66,14 +84,53 @@ func (f *Feed) read(ctx context.Context, out chan<- *message.Message, wait *back
 	f.mu.Lock()
 	f.again = again
 	f.mu.Unlock()
-	for page, err := range f.store.Follow(reading, f.after(), f.filter) {
-		if err != nil && reading.Err() == nil {
-			f.note(err)
+	pages, took := make(chan ready), make(chan struct{})
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer again() // before the wait
+	after := f.after()
+	reader.Go(func() {
+		defer close(pages)
+		f.readAhead(reading, after, pages, took)
+	})
+	for next := range pages {
+		if next.err != nil && reading.Err() == nil {
+			f.note(next.err)
 		}
-		if err != nil || !deliver(reading, out, page) {
+		if next.err != nil || !deliver(reading, out, next) {
 			return
 		}
 		wait.reset()
+		if next.page.Live {
+			select {
+			case took <- struct{}{}:
+			case <-reading.Done():
+				return
+			}
+		}
+	}
+}
+
+// readAhead has the next page ready while the one before is in hand. At the end of the log it waits until that is done,
+// so that what comes meanwhile is in one page.
+func (f *Feed) readAhead(ctx context.Context, after eventstore.Position, pages chan<- ready, took <-chan struct{}) {
+	for page, err := range f.store.Follow(ctx, after, f.filter) {
+		next := ready{page: page, err: err}
+		if err == nil && f.prepare != nil {
+			next.prepared = f.prepare(page)
+		}
+		select {
+		case pages <- next:
+		case <-ctx.Done():
+			return
+		}
+		if err == nil && page.Live {
+			select {
+			case <-took:
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 
@@ -87,9 +144,9 @@ func (f *Feed) Restart() {
 }
 
 // deliver hands out a page and tells whether it was acknowledged.
-func deliver(ctx context.Context, out chan<- *message.Message, page eventstore.Page) bool {
+func deliver(ctx context.Context, out chan<- *message.Message, next ready) bool {
 	m := message.NewMessage(watermill.NewULID(), nil)
-	m.SetContext(WithPage(ctx, page))
+	m.SetContext(context.WithValue(WithPage(ctx, next.page), preparedKey{}, next.prepared))
 	select {
 	case out <- m:
 	case <-ctx.Done():

@@ -69,17 +69,17 @@ func (h *held) fork() *held {
 func (h *held) join(fork *held) { maps.Copy(h.parked, fork.parked) }
 
 // of tells what is to be done with an event.
-func (h *held) of(r eventstore.Recorded) standing {
+func (h *held) of(e *event) standing {
 	if h.under != nil {
-		if found := h.under.of(r); found != flowing {
+		if found := h.under.of(e); found != flowing {
 			return found
 		}
 	}
-	if from, found := h.parked[r.Stream]; found && r.Revision >= from {
+	if from, found := h.parked[e.Stream]; found && e.Revision >= from {
 		return parked
 	}
-	for _, run := range h.discarded[r.Stream] {
-		if r.Revision >= run.First.Revision && r.Revision <= run.Last.Revision {
+	for _, run := range h.discarded[e.Stream] {
+		if e.Revision >= run.First.Revision && e.Revision <= run.Last.Revision {
 			return discarded
 		}
 	}
@@ -102,12 +102,12 @@ func (p *Projector) park(ctx context.Context, failure *RuleError, held *held) er
 }
 
 // parkNext adds an event to those of its stream that wait.
-func (p *Projector) parkNext(ctx context.Context, r eventstore.Recorded, at time.Time) error {
-	document, err := readmodels.ParkedStreams.Edit(ctx, p.tx, r.Stream.Plan, r.Stream.String())
+func (p *Projector) parkNext(ctx context.Context, e *event) error {
+	document, err := readmodels.ParkedStreams.Edit(ctx, p.tx, e.Stream.Plan, e.Stream.String())
 	if err != nil {
-		return fmt.Errorf("park %s: %w", r.Stream, err)
+		return fmt.Errorf("park %s: %w", e.Stream, err)
 	}
-	document.Last = readmodels.ParkedEvent{Position: r.Position, Revision: r.Revision, Type: r.Type, Time: utc(at)}
+	document.Last = readmodels.ParkedEvent{Position: e.Position, Revision: e.Revision, Type: e.Type, Time: utc(e.at)}
 	document.Count++
 	return nil
 }
@@ -143,6 +143,7 @@ func (p *Projector) Discard(ctx context.Context, stream eventstore.StreamID) (re
 	defer p.operating.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle(ctx) // where the read model stands is looked at anew
 	refused := p.refused
 	if err := p.stand(ctx); err != nil {
 		return readmodels.ParkedStream{}, err

@@ -91,6 +91,7 @@ func (r *replay) begin(ctx context.Context) error {
 	p := r.projector
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle(ctx) // where the read model stands is looked at anew
 	if err := p.stand(ctx); err != nil {
 		return err
 	}
@@ -316,6 +317,9 @@ func (r *replay) finish(ctx context.Context) error {
 	p := r.projector
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.settle(ctx); p.failed != nil {
+		return p.failed
+	}
 	if err := p.sure(ctx); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ package projections
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -83,6 +82,8 @@ type Fold struct {
 	Position eventstore.Position
 	Type     string
 	Time     time.Time
+
+	views *allViews // that the rules have derived, once some are asked for
 }
 
 // RuleError says that an event cannot be applied, now or ever: it does not decode, or its rule failed. Its text tells
@@ -101,56 +102,23 @@ func (e *RuleError) Error() string {
 }
 func (e *RuleError) Unwrap() error { return e.Err }
 
-func failed(r eventstore.Recorded, at time.Time, err error) *RuleError {
-	return &RuleError{r.Stream, r.Revision, r.Position, r.Type, at, err}
-}
-
-// decoded is an event as its rule takes it. Without a rule it counts for the time alone, which tells what moment the
-// read model stands for.
-type decoded struct {
-	rule  rule
-	event any
-	at    time.Time
-}
-
-// decode returns *RuleError for an event that has a rule and does not decode. Even then the time is told, if it could be
-// read. Nothing was changed yet.
-func (p *Projection) decode(r eventstore.Recorded) (decoded, error) {
-	d := decoded{rule: p.rules[r.Type]}
-	meta, err := eventstore.DecodeMetadata(r.Metadata)
-	if year := meta.Time.UTC().Year(); err == nil && (year < 0 || year > 9999) { // no store could keep it as text
-		err = errors.New("time out of range")
-	}
-	if err != nil {
-		if d.rule == nil {
-			return d, nil
-		}
-		return d, failed(r, time.Time{}, &plainError{"the metadata does not decode", err})
-	}
-	if d.at = meta.Time; d.rule == nil {
-		return d, nil
-	}
-	if d.event, err = events.All.Decode(r.Type, meta.Schema, r.Data); err != nil {
-		return d, failed(r, d.at, undecodable(meta.Schema, err))
-	}
-	return d, nil
+func failed(e *event, err error) *RuleError {
+	return &RuleError{e.Stream, e.Revision, e.Position, e.Type, e.at, err}
 }
 
 // run applies a rule. After an error the Tx may hold half of what the rule did.
-func (d decoded) run(ctx context.Context, tx *readmodels.Tx, r eventstore.Recorded) (err error) {
+func (f *Fold) run(apply rule, e *event) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = failed(r, d.at, broken(r.Data, "panic", cause))
+			err = failed(e, broken(e.Data, "panic", cause))
 		}
 	}()
-	f := &Fold{
-		ctx: ctx, tx: tx, Plan: r.Stream.Plan, Stream: r.Stream, Revision: r.Revision, Position: r.Position, Type: r.Type, Time: d.at,
-	}
-	if err := d.rule(f, d.event); err != nil {
+	f.Plan, f.Stream, f.Revision, f.Position, f.Type, f.Time = e.Stream.Plan, e.Stream, e.Revision, e.Position, e.Type, e.at
+	if err := apply(f, e.value); err != nil {
 		if transient(err) {
 			return err
 		}
-		return failed(r, d.at, broken(r.Data, "error", err))
+		return failed(e, broken(e.Data, "error", err))
 	}
 	return nil
 }

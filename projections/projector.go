@@ -31,7 +31,9 @@ type Projector struct {
 	at      readmodels.Checkpoint
 	held    held // what of the log is not applied
 	refused *RuleError
-	unsure  bool // whether at and held are those of the read model
+	unsure  bool    // whether at and held are those of the read model
+	flight  *flight // a commit that is on its way; nil: none
+	failed  error   // of one that failed, for the next page to be told
 }
 
 // Source is the log that is read, as far as its identity goes; an eventstore.Store is one.
@@ -147,6 +149,9 @@ func isDamaged(err error) bool {
 func (p *Projector) Position() eventstore.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.flight.arrived() {
+		p.settle(context.Background()) // has nothing to wait for
+	}
 	return p.at.Position
 }
 
@@ -155,6 +160,7 @@ func (p *Projector) Position() eventstore.Position {
 func (p *Projector) Lost(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.settle(ctx)
 	at, err := p.store.Checkpoint(ctx, p.projection.Scope)
 	if isDamaged(err) {
 		return true, p.stand(ctx)
@@ -176,21 +182,37 @@ func (p *Projector) Lost(ctx context.Context) (bool, error) {
 // documents before it failed, and may have failed only because of what was in memory. So what precedes it is folded
 // anew and committed first; then it gets a second try from what is stored, and only that counts.
 func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
+	return p.apply(ctx, decode(page, p.projection.wants), false)
+}
+
+// apply is Apply for a page that is decoded. Ahead it returns when the page is folded and its commit on its way, so that
+// the next one can be folded meanwhile; should the commit fail, the next call does.
+func (p *Projector) apply(ctx context.Context, page *page, ahead bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !ahead {
+		if err := p.land(ctx); err != nil {
+			return p.mend(ctx, err)
+		}
+	}
+	if err := p.failed; err != nil {
+		p.failed = nil
+		return p.mend(ctx, err)
+	}
 	through := page.Through
 	var given *RuleError // up: known to fail
 	for {
 		if err := p.sure(ctx); err != nil {
 			return err
 		}
-		if page.Through <= p.at.Position {
+		at := p.ahead().Position
+		if page.Through <= at {
 			return nil
 		}
-		if page.After > p.at.Position {
-			return fmt.Errorf("page after %s does not follow %s of %s", page.After, p.at.Position, p.projection.Scope)
+		if page.After > at {
+			return fmt.Errorf("page after %s does not follow %s of %s", page.After, at, p.projection.Scope)
 		}
-		err := p.fold(ctx, until(page, through), given)
+		err := p.fold(ctx, page.until(through), given, ahead && through == page.Through && given == nil)
 		var step *readmodels.OutOfStepError
 		var failure *RuleError
 		switch {
@@ -200,7 +222,7 @@ func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
 			p.unsure = true
 			through, given = page.Through, nil
 		case isDamaged(err):
-			return errors.Join(err, p.empty(ctx))
+			return p.mend(ctx, err)
 		case !errors.As(err, &failure):
 			return err
 		default:
@@ -218,6 +240,14 @@ func (p *Projector) Apply(ctx context.Context, page eventstore.Page) error {
 	}
 }
 
+// mend begins a read model anew if an error says that it is damaged.
+func (p *Projector) mend(ctx context.Context, err error) error {
+	if isDamaged(err) {
+		return errors.Join(err, p.empty(ctx))
+	}
+	return err
+}
+
 // errUnstorable says that the documents that a page leaves do not encode.
 var errUnstorable = errors.New("what it leads to cannot be stored")
 
@@ -229,24 +259,11 @@ func (p *Projector) sure(ctx context.Context) error {
 	return p.stand(ctx)
 }
 
-// until is the part of a page up to a position.
-func until(page eventstore.Page, through eventstore.Position) eventstore.Page {
-	for i, recorded := range page.Events {
-		if recorded.Position > through {
-			page.Events = page.Events[:i]
-			break
-		}
-	}
-	page.Live = page.Live && through == page.Through
-	page.Through = through
-	return page
-}
-
 // before returns the position of the last event of a page before a position that is still to be folded.
-func (p *Projector) before(page eventstore.Page, position eventstore.Position) (last eventstore.Position, found bool) {
-	for _, recorded := range page.Events {
-		if recorded.Position > p.at.Position && recorded.Position < position {
-			last, found = recorded.Position, true
+func (p *Projector) before(page *page, position eventstore.Position) (last eventstore.Position, found bool) {
+	for _, e := range page.events {
+		if e.Position > p.at.Position && e.Position < position {
+			last, found = e.Position, true
 		}
 	}
 	return last, found
@@ -254,91 +271,106 @@ func (p *Projector) before(page eventstore.Page, position eventstore.Position) (
 
 // fold applies a page and commits it. The event that is given up is parked without a try; *RuleError for any other
 // whose rule fails.
-func (p *Projector) fold(ctx context.Context, page eventstore.Page, given *RuleError) error {
+func (p *Projector) fold(ctx context.Context, page *page, given *RuleError, ahead bool) (err error) {
 	done, start := false, time.Now()
 	defer func() {
 		if !done {
+			if before := p.land(ctx); before != nil { // what was folded rests on it
+				err = before
+			}
 			p.tx.Forget()
 		}
 	}()
-	next := p.at
+	at, next, held := p.ahead().Position, p.ahead(), p.holding()
 	next.Position, next.StoreID, next.Epoch = page.Through, p.source.ID, p.source.Epoch
-	held := p.held.fork()
-	var newest *eventstore.Recorded
-	for i, recorded := range page.Events {
-		if recorded.Position <= p.at.Position {
+	var newest *event
+	in := &Fold{ctx: ctx, tx: p.tx}
+	for _, e := range page.events {
+		if e.Position <= at {
 			continue
 		}
-		at, err := p.apply(ctx, recorded, held, given)
-		if err != nil {
+		if err := p.take(in, e, held, given); err != nil {
 			return err
 		}
-		if at.After(next.Time) {
-			next.Time = at
+		if e.at.After(next.Time) {
+			next.Time = e.at
 		}
-		newest = &page.Events[i]
+		newest = e
 	}
 	batch, err := p.tx.Batch()
 	if err != nil {
 		if newest != nil && (given == nil || given.Position != newest.Position) {
-			err = failed(*newest, time.Time{}, &plainError{errUnstorable.Error(), errors.Join(errUnstorable, err)})
+			err = failed(newest, &plainError{errUnstorable.Error(), errors.Join(errUnstorable, err)})
 		}
 		return err
 	}
-	folding := time.Since(start)
+	made := folded{held, len(page.events), time.Since(start)}
+	if err := p.land(ctx); err != nil {
+		return err
+	}
+	if ahead {
+		p.flight = p.send(ctx, batch, next, made)
+		done = true
+		return nil
+	}
 	if err := p.commit(ctx, batch, next); err != nil {
 		return err
 	}
-	p.observer.Applied(p.projection.Scope, len(page.Events), folding)
-	p.held.join(held)
-	p.refused, done = nil, true
-	for _, failure := range held.news {
-		p.observer.Parked(p.projection.Scope)
-		p.tell(failure)
-	}
+	done = true
+	p.passed(made)
 	return nil
 }
 
 // commit moves the read model to a checkpoint, if it still stands where it is thought to.
 func (p *Projector) commit(ctx context.Context, batch readmodels.Batch, next readmodels.Checkpoint) error {
-	batch.After, batch.Checkpoint, batch.Fence = p.at.Position, next, p.fence
-	if err := p.store.Commit(ctx, batch); err != nil {
-		return fmt.Errorf("commit %s at %s: %w", p.projection.Scope, next.Position, err)
+	if err := p.write(ctx, batch, p.at.Position, next); err != nil {
+		return err
 	}
 	p.at = next
 	return nil
 }
 
-// apply folds one event, or keeps it from being folded, and returns its time.
-func (p *Projector) apply(ctx context.Context, r eventstore.Recorded, held *held, given *RuleError) (time.Time, error) {
-	p.tx.At(r.Position)
-	event, err := p.projection.decode(r)
-	if event.rule == nil {
-		return event.at, nil
+// write is commit without its note of where the read model stands then.
+func (p *Projector) write(ctx context.Context, batch readmodels.Batch, after eventstore.Position, next readmodels.Checkpoint) error {
+	batch.After, batch.Checkpoint, batch.Fence = after, next, p.fence
+	if err := p.store.Commit(ctx, batch); err != nil {
+		return fmt.Errorf("commit %s at %s: %w", p.projection.Scope, next.Position, err)
 	}
-	switch held.of(r) {
+	return nil
+}
+
+// take folds one event, or keeps it from being folded.
+func (p *Projector) take(in *Fold, e *event, held *held, given *RuleError) error {
+	apply := p.projection.rules[e.Type]
+	if apply == nil {
+		return nil
+	}
+	p.tx.At(e.Position)
+	switch held.of(e) {
 	case discarded:
-		return event.at, nil
+		return nil
 	case parked:
-		return event.at, p.parkNext(ctx, r, event.at)
+		return p.parkNext(in.ctx, e)
 	}
 	var failure *RuleError
 	switch {
-	case given != nil && given.Position == r.Position:
+	case given != nil && given.Position == e.Position:
 		failure = given
-		failure.Time = event.at
-	case errors.As(err, &failure) && p.stops:
-		return event.at, err
-	case err == nil:
+		failure.Time = e.at
+	case e.err != nil:
+		if failure = failed(e, e.err); p.stops {
+			return failure
+		}
+	default:
 		p.reads.failure = nil
-		err := event.run(ctx, p.tx, r)
+		err := in.run(apply, e)
 		if p.reads.failure != nil {
 			err = p.reads.failure // whatever the rule made of it
 		}
 		if err != nil && !errors.As(err, &failure) {
-			err = fmt.Errorf("apply %s at position %s: %w", r.Type, r.Position, err)
+			err = fmt.Errorf("apply %s at position %s: %w", e.Type, e.Position, err)
 		}
-		return event.at, err
+		return err
 	}
-	return event.at, p.park(ctx, failure, held)
+	return p.park(in.ctx, failure, held)
 }

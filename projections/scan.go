@@ -43,6 +43,7 @@ func (r *Runner) begin(workers []*worker, after time.Duration) {
 	ctx, cancel := context.WithCancel(r.running)
 	s := &scan{runner: r, workers: workers, cancel: cancel, slow: workers[0].rate.Load() > 0}
 	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: catchUp}, s.note)
+	s.feed.prepare = func(p eventstore.Page) any { return decode(p, r.wants) }
 	r.scans = append(r.scans, s)
 	r.working.Go(func() {
 		defer cancel()
@@ -62,7 +63,7 @@ func (s *scan) run(ctx context.Context) error {
 	router.AddMiddleware(middleware.Recoverer)
 	router.AddMiddleware(s.runner.around...)
 	router.AddConsumerHandler("projections", "log", s.feed, func(m *message.Message) error {
-		return s.apply(m.Context(), PageOf(m))
+		return s.apply(m.Context(), preparedOf(m).(*page))
 	})
 	if err := router.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -105,27 +106,27 @@ func (s *scan) note(err error) {
 }
 
 // apply hands each worker what a page has for its partition, several at a time.
-func (s *scan) apply(ctx context.Context, page eventstore.Page) error {
+func (s *scan) apply(ctx context.Context, page *page) error {
 	byPartition := s.runner.split(page)
 	now := time.Now()
 	var folding errgroup.Group
 	folding.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, m := range s.present() {
-		mine := page
-		mine.Events = byPartition[m.partition]
-		if len(mine.Events) == 0 {
-			s.judge(ctx, m, m.apply(ctx, mine, now))
+		mine := *page
+		mine.events = byPartition[m.partition]
+		if len(mine.events) == 0 {
+			s.judge(ctx, m, m.apply(ctx, &mine, now))
 			continue
 		}
 		folding.Go(func() error {
-			s.judge(ctx, m, m.apply(ctx, mine, now))
+			s.judge(ctx, m, m.apply(ctx, &mine, now))
 			return nil
 		})
 	}
 	_ = folding.Wait() // each has been judged
 	if page.Live {
 		s.runner.live(s)
-	} else if wait := s.pace(len(page.Events)) - time.Since(now); wait > 0 {
+	} else if wait := s.pace(len(page.events)) - time.Since(now); wait > 0 {
 		pause(ctx, wait)
 	}
 	return ctx.Err()
@@ -224,14 +225,19 @@ func (s *scan) join(workers []*worker) bool {
 	return true
 }
 
+// wants tells whether any projection has a rule for a type of event.
+func (r *Runner) wants(eventType string) bool {
+	return slices.ContainsFunc(r.all, func(p *Projection) bool { return p.wants(eventType) })
+}
+
 // split sorts the events of a page by partition; those of the catalog go to all.
-func (r *Runner) split(page eventstore.Page) [][]eventstore.Recorded {
+func (r *Runner) split(page *page) [][]*event {
 	n := r.parts.Count()
 	if n == 1 {
-		return [][]eventstore.Recorded{page.Events}
+		return [][]*event{page.events}
 	}
-	parts := make([][]eventstore.Recorded, n)
-	for _, e := range page.Events {
+	parts := make([][]*event, n)
+	for _, e := range page.events {
 		if e.Stream.Plan != readmodels.Catalog {
 			p := r.parts.Of(e.Stream.Plan)
 			parts[p] = append(parts[p], e)

@@ -194,7 +194,7 @@ func (s *standings) one(f *Fold, id domain.MemberID, c change, act func(*readmod
 }
 
 func (s *standings) invited(f *Fold, e member.MemberInvited) error {
-	f.tx.Add(f.Plan, readmodels.AllMembersIndex, string(e.Member))
+	f.tx.Add(f.Plan, readmodels.AllMembersIndex, readmodels.ShortID(string(e.Member)))
 	state, err := edit(f, readmodels.MemberStates, e.Member)
 	if err != nil {
 		return err
@@ -204,12 +204,12 @@ func (s *standings) invited(f *Fold, e member.MemberInvited) error {
 }
 
 func (s *standings) teamAdded(f *Fold, e member.TeamMemberAdded) error {
-	f.tx.Add(f.Plan, readmodels.TeamMemberIndex, readmodels.EntryOf(string(e.Team), string(e.Member)))
+	f.tx.Add(f.Plan, readmodels.IndexOf(readmodels.TeamMemberIndex, string(e.Team)), readmodels.ShortID(string(e.Member)))
 	return s.teamChanged(f, e.Member, e.Team, with)
 }
 
 func (s *standings) teamRemoved(f *Fold, e member.TeamMemberRemoved) error {
-	f.tx.Remove(f.Plan, readmodels.TeamMemberIndex, readmodels.EntryOf(string(e.Team), string(e.Member)))
+	f.tx.Remove(f.Plan, readmodels.IndexOf(readmodels.TeamMemberIndex, string(e.Team)), readmodels.ShortID(string(e.Member)))
 	return s.teamChanged(f, e.Member, e.Team, without)
 }
 
@@ -231,7 +231,7 @@ func (s *standings) teamChanged(f *Fold, id domain.MemberID, team domain.TeamID,
 
 // teamRole gives a team a role, or takes it.
 func (s *standings) teamRole(f *Fold, team domain.TeamID, in domain.RoleID, edited func([]string, string) []string) error {
-	members, err := entriesUnder(f, f.Plan, readmodels.TeamMemberIndex, string(team))
+	members, err := membersIn(f, f.Plan, readmodels.IndexOf(readmodels.TeamMemberIndex, string(team)))
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (s *standings) refreshed(f *Fold, e progressdomain.ProgressRefreshed) error
 	members := texts(e.Members)
 	if len(members) == 0 {
 		var err error
-		if members, err = entriesUnder(f, f.Plan, readmodels.HolderIndex, string(e.Role)); err != nil {
+		if members, err = membersIn(f, f.Plan, readmodels.IndexOf(readmodels.HolderIndex, string(e.Role))); err != nil {
 			return err
 		}
 	}
@@ -288,7 +288,7 @@ func (s *standings) visited(f *Fold, e progressdomain.RoleVisited) error {
 func (s *standings) measured(f *Fold, e results.SkillIQMeasured) error {
 	return s.resultsChanged(f, e.Member, e.Skill, func(m *readmodels.MemberState) error {
 		m.Measure(string(e.Skill), readmodels.Result{
-			Session: string(e.Session), Score: e.Score, Percentile: e.Percentile, Level: string(e.Level), MeasuredAt: e.MeasuredAt, Position: f.Position,
+			Session: string(e.Session), Score: e.Score, Level: string(e.Level), MeasuredAt: e.MeasuredAt,
 		})
 		return nil
 	})
@@ -334,7 +334,7 @@ func (s *standings) resultsChanged(f *Fold, id domain.MemberID, in domain.SkillI
 }
 
 func (s *standings) policy(f *Fold, set func(*readmodels.PolicyState)) error {
-	members, err := f.tx.Entries(f.ctx, f.Plan, readmodels.AllMembersIndex, "")
+	members, err := membersIn(f, f.Plan, readmodels.AllMembersIndex)
 	if err != nil {
 		return err
 	}
@@ -460,7 +460,7 @@ func usersOf(f *Fold, id string) ([]string, error) {
 func holdersIn(f *Fold, plans []string, role string) ([]group, error) {
 	var groups []group
 	for _, p := range plans {
-		members, err := entriesUnder(f, p, readmodels.HolderIndex, role)
+		members, err := membersIn(f, p, readmodels.IndexOf(readmodels.HolderIndex, role))
 		if err != nil {
 			return nil, err
 		}
@@ -476,6 +476,15 @@ func entriesUnder(f *Fold, plan, index, id string) ([]string, error) {
 	entries, err := f.tx.Entries(f.ctx, plan, index, readmodels.EntryOf(id, ""))
 	for i, entry := range entries {
 		entries[i] = readmodels.EntryID(entry)
+	}
+	return entries, err
+}
+
+// membersIn returns the ids of the members in an index.
+func membersIn(f *Fold, plan, index string) ([]string, error) {
+	entries, err := f.tx.Entries(f.ctx, plan, index, "")
+	for i, entry := range entries {
+		entries[i] = readmodels.LongID(readmodels.EntryID(entry))
 	}
 	return entries, err
 }

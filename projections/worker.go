@@ -17,6 +17,10 @@ const restFor = 200 * time.Millisecond
 // longest is how long a worker that fails pauses at most: so much longer is it away than the store it writes to.
 const longest = 250 * time.Millisecond
 
+// worthwhile is how many events a partition gathers for one commit while it catches up: a page of the log has few for each
+// of many partitions.
+const worthwhile = 256
+
 // worker is one projection in one partition, fed by a scan.
 type worker struct {
 	name      string
@@ -26,7 +30,8 @@ type worker struct {
 	refused   atomic.Pointer[RuleError] // at which it stopped for good
 
 	mu      sync.Mutex
-	passed  eventstore.Page // what has come since the last commit and was not for this partition
+	passed  eventstore.Page // what has come since what was folded last
+	waiting []*event        // of it, what is for this partition
 	since   time.Time       // of its first page
 	retired bool            // its partition was given up
 	failed  int             // times since it was last at the end of the log
@@ -48,35 +53,58 @@ func (w *worker) healed() {
 	w.failed = 0
 }
 
-// apply folds what a page has for the partition. Pages that do not follow are those of a feed that is about to be begun
-// anew, and are left.
-func (w *worker) apply(ctx context.Context, page eventstore.Page, now time.Time) error {
+// apply folds what a page has for the partition, when enough has come or the log ends. Pages that do not follow are those
+// of a feed that is about to be begun anew, and are left.
+func (w *worker) apply(ctx context.Context, page *page, now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.projector.Failed(); err != nil {
+		w.clear()
+		return err
+	}
 	at := w.position()
 	if w.retired || page.After > at || page.Through <= at {
 		return nil
 	}
-	if len(page.Events) == 0 {
-		if w.passed.Through == 0 {
-			w.since = now
-		}
-		w.passed.Through = page.Through
-		return w.settle(ctx, now)
+	if w.passed.Through == 0 {
+		w.since, w.passed.After = now, at
 	}
-	page.After = w.projector.Position()
-	w.passed = eventstore.Page{}
-	return w.projector.Apply(ctx, page)
+	w.passed.Through = page.Through
+	for _, e := range page.events {
+		if e.Position > at {
+			w.waiting = append(w.waiting, e)
+		}
+	}
+	switch {
+	case len(w.waiting) >= worthwhile || page.Live && len(w.waiting) > 0:
+		return w.flush(ctx, page.Live)
+	case page.Live:
+		if err := w.projector.Land(ctx); err != nil {
+			return err
+		}
+	}
+	return w.settle(ctx, now)
 }
 
-// settle moves the checkpoint over what was not for this partition, if it has rested long enough.
+// flush folds what is waiting. At the end of the log it returns once that is committed. Should what it follows have failed
+// to arrive, the projector refuses it.
+func (w *worker) flush(ctx context.Context, live bool) error {
+	next := &page{Page: w.passed, events: w.waiting}
+	next.Live = live
+	w.clear()
+	return w.projector.apply(ctx, next, !live)
+}
+
+// clear drops what is waiting: it is read again from where the projector stands, unless that has it.
+func (w *worker) clear() { w.passed, w.waiting = eventstore.Page{}, nil }
+
+// settle folds what has been waiting, and moves the checkpoint over what was not for this partition, if that has rested
+// long enough.
 func (w *worker) settle(ctx context.Context, now time.Time) error {
 	if w.passed.Through == 0 || w.retired || now.Sub(w.since) < restFor {
 		return nil
 	}
-	page := eventstore.Page{After: w.projector.Position(), Through: w.passed.Through}
-	w.passed = eventstore.Page{}
-	return w.projector.Apply(ctx, page)
+	return w.flush(ctx, true)
 }
 
 // rest is settle, by the clock.
@@ -88,7 +116,7 @@ func (w *worker) rest(ctx context.Context, now time.Time) error {
 
 // position is how far the worker has come, in memory.
 func (w *worker) position() eventstore.Position {
-	return max(w.projector.Position(), w.passed.Through)
+	return max(w.projector.Ahead(), w.passed.Through)
 }
 
 // from is where a feed for the worker begins.
@@ -104,6 +132,7 @@ func (w *worker) retire(ctx context.Context) {
 	defer w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restFor)
 	defer cancel()
+	_ = w.projector.Land(ctx)
 	_ = w.settle(ctx, w.since.Add(restFor)) // else whoever comes next reads a little again
 	w.retired = true
 }
@@ -120,7 +149,7 @@ func (w *worker) lost(ctx context.Context) (bool, error) {
 	defer w.mu.Unlock()
 	lost, err := w.projector.Lost(ctx)
 	if lost {
-		w.passed = eventstore.Page{}
+		w.clear()
 	}
 	return lost, err
 }

@@ -230,8 +230,7 @@ func (q *Queries) AnalyticsMembers(ctx context.Context, plan, role string, want 
 			names, err := namesOf(ctx, r, Analytics, plan, version.Skills)
 			return version, names, err
 		}}
-		prefix := role + separator
-		entries, err := r.Entries(ctx, Analytics, Index{plan, HolderIndex}, Range{Prefix: prefix, After: want.After, Limit: want.Limit + 1})
+		entries, err := r.Entries(ctx, Analytics, Index{plan, IndexOf(HolderIndex, role)}, Range{After: want.After, Limit: want.Limit + 1})
 		if err != nil {
 			return err
 		}
@@ -242,7 +241,7 @@ func (q *Queries) AnalyticsMembers(ctx context.Context, plan, role string, want 
 		}
 		ids := make([]string, len(entries))
 		for i, entry := range entries {
-			ids[i] = EntryID(entry)
+			ids[i] = LongID(EntryID(entry))
 		}
 		members, err := MemberStates.Load(ctx, r, Analytics, plan, ids...)
 		if err != nil {

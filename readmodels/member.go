@@ -31,10 +31,8 @@ type (
 	Result struct {
 		Session    string
 		Score      int
-		Percentile int
 		Level      string
 		MeasuredAt time.Time
-		Position   eventstore.Position // of the event
 		Invalid    bool
 	}
 	// Standing is a member's standing in a role.
@@ -51,6 +49,8 @@ type (
 		Rule     string      // by which the level was judged
 		Since    CauseRecord // the event that last changed state or level
 		Kept     any         // what rules keep between events; no part of the document
+
+		packed []byte // as it was packed last; empty since it was given out for change
 	}
 	// CauseRecord names an event.
 	CauseRecord struct {
@@ -63,18 +63,34 @@ type (
 // SkillResults is what was measured of a member in one skill, in the order recorded.
 type SkillResults struct {
 	Skill  string
-	counts Result // Session is empty where none counts
-	valid  bool   // counts holds a measurement
-	packed []byte
+	counts Result
+	taken  int    // which measurement counts, from 1 in the order recorded; 0: none
+	all    int    // how many there are
+	packed []byte // the skill, then each measurement
+	head   int    // bytes of the skill in it
+}
+
+// resultsIn keeps nothing of the event that the text is a part of.
+func resultsIn(skill string) SkillResults {
+	packed := packText(nil, skill)
+	return SkillResults{Skill: strings.Clone(skill), packed: packed, head: len(packed)}
 }
 
 // Counts returns the measurement that counts: the newest measured_at among the valid ones, the later recorded of two at
 // the same moment (SPEC MSR-5); nil if there is none. The caller must not change it.
 func (r *SkillResults) Counts() *Result {
-	if r == nil || !r.valid {
+	if r.Taken() == 0 {
 		return nil
 	}
 	return &r.counts
+}
+
+// Taken tells which measurement counts, from 1 in the order recorded; 0 if none does.
+func (r *SkillResults) Taken() int {
+	if r == nil {
+		return 0
+	}
+	return r.taken
 }
 
 // Add records a measurement.
@@ -84,8 +100,9 @@ func (r *SkillResults) Add(result Result) {
 }
 
 func (r *SkillResults) weigh(result Result) {
-	if !result.Invalid && (!r.valid || !result.MeasuredAt.Before(r.counts.MeasuredAt)) {
-		r.counts, r.valid = result, true
+	r.all++
+	if !result.Invalid && (r.taken == 0 || !result.MeasuredAt.Before(r.counts.MeasuredAt)) {
+		r.counts, r.taken = result, r.all
 	}
 }
 
@@ -95,7 +112,7 @@ func (r *SkillResults) Invalidate(session string) error {
 	if err != nil {
 		return err
 	}
-	r.packed, r.counts, r.valid = r.packed[:0], Result{}, false
+	*r = SkillResults{Skill: r.Skill, packed: r.packed[:r.head], head: r.head}
 	for _, result := range all {
 		result.Invalid = result.Invalid || result.Session == session
 		r.Add(result)
@@ -109,7 +126,7 @@ func (r *SkillResults) All() ([]Result, error) {
 		return nil, nil
 	}
 	var all []Result
-	u := unpacker{rest: r.packed}
+	u := unpacker{rest: r.packed[r.head:]}
 	for len(u.rest) > 0 && !u.failed {
 		all = append(all, u.result())
 	}
@@ -122,15 +139,12 @@ func (r Result) pack(b []byte) []byte {
 		invalid = 1
 	}
 	b = packText(append(b, invalid), r.Session)
-	b = packNumber(packNumber(b, r.Score), r.Percentile)
-	b = packTime(packText(b, r.Level), r.MeasuredAt)
-	return packNumber(b, int(r.Position))
+	return packTime(packText(packNumber(b, r.Score), r.Level), r.MeasuredAt)
 }
 
 func (u *unpacker) result() Result {
 	return Result{
-		Invalid: u.flags() == 1, Session: u.text(), Score: u.number(), Percentile: u.number(), Level: u.text(),
-		MeasuredAt: u.time(), Position: eventstore.Position(u.number()),
+		Invalid: u.flags() == 1, Session: u.text(), Score: u.number(), Level: u.text(), MeasuredAt: u.time(),
 	}
 }
 
@@ -158,9 +172,10 @@ func (m *MemberState) Of(skill string) *SkillResults {
 
 // Measure records a measurement in a skill.
 func (m *MemberState) Measure(skill string, result Result) {
+	result.Session = strings.Clone(result.Session) // else it would hold on to the event that it is a part of
 	i, found := m.Find(skill)
 	if !found {
-		m.Results = slices.Insert(m.Results, i, SkillResults{Skill: skill})
+		m.Results = slices.Insert(m.Results, i, resultsIn(skill))
 	}
 	m.Results[i].Add(result)
 }
@@ -192,13 +207,16 @@ func (m *MemberState) In(role string) *Standing {
 	return nil
 }
 
-// EditIn returns the standing in a role for change, a new one if there is none.
+// EditIn returns the standing in a role for change, a new one if there is none. It is changed before the document is
+// packed again.
 func (m *MemberState) EditIn(role string) *Standing {
 	i, found := m.standing(role)
 	if !found {
-		m.Standings = slices.Insert(m.Standings, i, &Standing{Role: role})
+		m.Standings = slices.Insert(m.Standings, i, &Standing{Role: strings.Clone(role)})
 	}
-	return m.Standings[i]
+	s := m.Standings[i]
+	s.packed = s.packed[:0]
+	return s
 }
 
 // Leave drops the standing in a role.
@@ -213,7 +231,8 @@ func (m *MemberState) AppendBinary(b []byte) ([]byte, error) {
 	b = packTexts(packTexts(packText(packText(b, m.Name), m.Email), m.Teams), m.Direct)
 	b = packNumber(b, len(m.Results))
 	for i := range m.Results {
-		b = packBytes(packText(b, m.Results[i].Skill), m.Results[i].packed)
+		r := &m.Results[i]
+		b = packBytes(append(b, r.packed[:r.head]...), r.packed[r.head:])
 	}
 	b = packNumber(b, len(m.Beta))
 	for _, taken := range m.Beta {
@@ -221,7 +240,10 @@ func (m *MemberState) AppendBinary(b []byte) ([]byte, error) {
 	}
 	b = packNumber(b, len(m.Standings))
 	for _, s := range m.Standings {
-		b = s.pack(b)
+		if len(s.packed) == 0 {
+			s.packed = s.pack(s.packed)
+		}
+		b = append(b, s.packed...)
 	}
 	b = packNumber(b, len(m.Visits))
 	for _, v := range m.Visits {
@@ -235,7 +257,8 @@ func (m *MemberState) UnmarshalBinary(b []byte) error {
 	u := unpacker{rest: b}
 	*m = MemberState{Name: u.text(), Email: u.text(), Teams: u.texts(), Direct: u.texts()}
 	for range u.count() {
-		r := SkillResults{Skill: u.text(), packed: u.bytes()}
+		r := resultsIn(u.text())
+		r.packed = append(r.packed, u.take(u.number())...)
 		all, err := r.All()
 		if err != nil {
 			return err
@@ -277,7 +300,7 @@ func (u *unpacker) standing() *Standing {
 func (s *Standing) Holds() bool { return s != nil && (len(s.Paths) > 0 || s.Selected != "") }
 
 // KeptVisit is what a standing was derived from at the last visit or refresh, for the policy on_visit. What the role's
-// version says of its skills is not kept with it.
+// version says of its skills is not kept with it, nor are measurements, which the member's results have.
 type KeptVisit struct {
 	Role   string
 	packed []byte
@@ -286,7 +309,7 @@ type KeptVisit struct {
 // VisitedSkill is what was known of a skill of the role at a visit.
 type VisitedSkill struct {
 	Status string
-	Counts *Result // nil where not measured
+	Taken  int // of the results in the skill
 }
 
 // KeepVisit replaces what was kept of a role: the version in force, the rule, and its skills in the version's order.
@@ -298,12 +321,7 @@ func (m *MemberState) KeepVisit(role string, version int, rule string, k int, sk
 	b := packNumber(packText(packNumber(m.Visits[i].packed[:0], version), rule), k)
 	b = packNumber(b, len(skills))
 	for _, s := range skills {
-		b = packText(b, s.Status)
-		if s.Counts == nil {
-			b = append(b, 0)
-		} else {
-			b = packText(packNumber(append(b, 1), s.Counts.Score), s.Counts.Session)
-		}
+		b = packNumber(packText(b, s.Status), s.Taken)
 	}
 	m.Visits[i].packed = b
 }
@@ -326,9 +344,16 @@ func (m *MemberState) LastVisit(role string, skillsOf func(version int) ([]RoleS
 	}
 	for _, k := range skills[:n] {
 		input := SkillInput{Skill: k.Skill, Required: k.Required, Goals: k.Goals, Status: u.text()}
-		if u.flags() == 1 {
-			score := u.number()
-			input.Measured, input.Score, input.Session = true, &score, u.text()
+		if taken := u.number(); taken != 0 {
+			all, err := m.Of(k.Skill).All()
+			if err != nil {
+				return v, false, err
+			}
+			if taken < 0 || taken > len(all) {
+				return v, false, errPacked
+			}
+			score := all[taken-1].Score
+			input.Measured, input.Score, input.Session = true, &score, all[taken-1].Session
 		}
 		v.Skills = append(v.Skills, input)
 	}

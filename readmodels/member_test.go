@@ -10,7 +10,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"rolewise/eventstore"
 	"rolewise/readmodels"
 	"rolewise/readmodels/memory"
 )
@@ -37,8 +36,7 @@ func drawMember(t *rapid.T) *readmodels.MemberState {
 	for range rapid.IntRange(0, 8).Draw(t, "results") {
 		skill := drawText(t)
 		m.Measure(skill, readmodels.Result{
-			Session: drawText(t), Score: rapid.IntRange(0, 300).Draw(t, "score"), Percentile: rapid.IntRange(0, 100).Draw(t, "percentile"),
-			Level: drawText(t), MeasuredAt: drawTime(t), Position: eventstore.Position(rapid.Uint32().Draw(t, "position")),
+			Session: drawText(t), Score: rapid.IntRange(0, 300).Draw(t, "score"), Level: drawText(t), MeasuredAt: drawTime(t),
 		})
 		if rapid.Bool().Draw(t, "invalid") {
 			if err := m.Of(skill).Invalidate(drawText(t)); err != nil {
@@ -53,11 +51,11 @@ func drawMember(t *rapid.T) *readmodels.MemberState {
 		s.Selected, s.State, s.Level, s.Rule = drawText(t), drawText(t), drawText(t), drawText(t)
 		s.Version, s.Pinned, s.Done, s.Required = rapid.IntRange(0, 1000).Draw(t, "n"), 1, 2, 3
 		s.Since = readmodels.CauseRecord{Position: 77, Type: drawText(t), Time: drawTime(t)}
-		var counts *readmodels.Result
+		taken := 0
 		if len(m.Results) > 0 {
-			counts = m.Results[0].Counts()
+			taken = m.Results[0].Taken()
 		}
-		m.KeepVisit(drawText(t), 3, drawText(t), 2, []readmodels.VisitedSkill{{Status: drawText(t), Counts: counts}})
+		m.KeepVisit(drawText(t), 3, drawText(t), 2, []readmodels.VisitedSkill{{Status: drawText(t), Taken: taken}})
 	}
 	return m
 }
@@ -96,11 +94,11 @@ func TestMemberIsPacked(t *testing.T) {
 // TestPackedFormIsKept fails when the form changes: then the versions of the projections that write it must, too.
 func TestPackedFormIsKept(t *testing.T) {
 	m := &readmodels.MemberState{Name: "Ada", Email: "ada@acme.example", Direct: []string{someTexts[6]}}
-	m.Measure(someTexts[6], readmodels.Result{Session: "s", Score: 133, Percentile: 38, Level: "emerging", MeasuredAt: time.Unix(1_700_000_000, 5), Position: 9})
+	m.Measure(someTexts[6], readmodels.Result{Session: "s", Score: 133, Level: "emerging", MeasuredAt: time.Unix(1_700_000_000, 5)})
 	s := m.EditIn(someTexts[6])
 	s.Paths, s.State, s.Rule, s.Version, s.Required = []string{"direct", someTexts[10]}, "assigned", "all_required.v1", 2, 3
 	s.Since = readmodels.CauseRecord{Position: 10, Type: "MemberAssigned", Time: time.Unix(1_700_000_001, 0)}
-	m.KeepVisit(someTexts[6], 2, "all_required.v1", 0, []readmodels.VisitedSkill{{Status: "validated", Counts: m.Results[0].Counts()}, {Status: "beta"}})
+	m.KeepVisit(someTexts[6], 2, "all_required.v1", 0, []readmodels.VisitedSkill{{Status: "validated", Taken: m.Results[0].Taken()}, {Status: "beta"}})
 	packed, err := m.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -108,10 +106,10 @@ func TestPackedFormIsKept(t *testing.T) {
 	const id = "019ab3d9985077f193b3f8eb333f738c"
 	const want = "ff03416461ff106164614061636d652e6578616d706c650002fe" + id +
 		"02fe" + id +
-		"1e00ff01738a024c0280c49fd50c05120002fe" + id +
+		"1e00ff01738a020282c0d6fcf3c501050002fe" + id +
 		"0414fd" + id +
-		"0004000600000611141b82c49fd50c0002fe" + id +
-		"1a041100040f018a02ff01730e00"
+		"0004000600000611141ba0dfd6fcf3c50102fe" + id +
+		"10041100040f020e00"
 	if got := hex.EncodeToString(packed); got != want {
 		t.Errorf("packed\n%s\nnot\n%s", got, want)
 	}
@@ -148,7 +146,7 @@ func TestMemo(t *testing.T) {
 	derived := 0
 	name := func(id string) string {
 		t.Helper()
-		memo := readmodels.MemoOf[string, string](tx, func(on readmodels.Key, id string) bool { return on.ID == id }, names.Name)
+		memo := readmodels.MemoOf[string, string](tx, func(on readmodels.Key, id string) bool { return on.ID == id }, names.Name).Of("p")
 		value, err := memo.Get(id, func() (string, error) {
 			derived++
 			doc, err := names.Peek(ctx, tx, "p", id)
@@ -162,9 +160,10 @@ func TestMemo(t *testing.T) {
 		}
 		return value
 	}
+	plan := "p"
 	set := func(c readmodels.Collection[struct{ Name string }], id, to string) {
 		t.Helper()
-		doc, err := c.Edit(ctx, tx, "p", id)
+		doc, err := c.Edit(ctx, tx, plan, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,6 +189,12 @@ func TestMemo(t *testing.T) {
 	check("after it was deleted", "a", "none", 1)
 	set(names, "a", "Ann")
 	check("after it was made anew", "a", "Ann", 1)
+	plan = "q"
+	set(names, "a", "of another plan")
+	check("after an edit in another plan", "a", "Ann", 0)
+	plan = readmodels.Catalog
+	set(names, "a", "of the catalog")
+	check("after an edit in the catalog", "a", "Ann", 1)
 	tx.Forget()
 	check("after all was forgotten", "a", "none", 1)
 }

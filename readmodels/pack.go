@@ -95,10 +95,14 @@ func packBytes(b, bytes []byte) []byte {
 	return append(packNumber(b, len(bytes)), bytes...)
 }
 
-// packTime keeps the moment, not the zone.
+// packTime keeps the moment, not the zone: its milliseconds, and the rest of it where there is one.
 func packTime(b []byte, t time.Time) []byte {
-	b = binary.AppendVarint(b, t.Unix())
-	return binary.AppendUvarint(b, uint64(t.Nanosecond()))
+	rest := t.Nanosecond() % 1e6
+	if rest == 0 {
+		return binary.AppendVarint(b, t.UnixMilli()<<1)
+	}
+	b = binary.AppendVarint(b, t.UnixMilli()<<1|1)
+	return binary.AppendUvarint(b, uint64(rest))
 }
 
 var errPacked = errors.New("packed document is damaged")
@@ -215,6 +219,10 @@ func (u *unpacker) bytes() []byte {
 }
 
 func (u *unpacker) time() time.Time {
-	seconds := u.varint()
-	return time.Unix(seconds, int64(u.uvarint())).UTC()
+	packed := u.varint()
+	t := time.UnixMilli(packed >> 1)
+	if packed&1 == 1 {
+		t = t.Add(time.Duration(u.uvarint()))
+	}
+	return t.UTC()
 }

@@ -5,8 +5,8 @@ var (
 	Directory   = Scope{Projection: "directory", Version: 2}
 	Roles       = Scope{Projection: "roles", Version: 2}
 	Assignments = Scope{Projection: "assignments", Version: 2}
-	Progress    = Scope{Projection: "progress", Version: 3}
-	Analytics   = Scope{Projection: "role-analytics", Version: 3}
+	Progress    = Scope{Projection: "progress", Version: 4}
+	Analytics   = Scope{Projection: "role-analytics", Version: 4}
 )
 
 // Scopes lists them all.

@@ -60,7 +60,7 @@ var (
 
 const (
 	AllMembersIndex = "all-members"
-	HolderIndex     = "holders"   // role, member: who has a standing in the role
+	HolderIndex     = "holders"   // for each role: name, member; who has a standing in the role
 	UseIndex        = "uses"      // skill, role: which roles of the plan have, or had, the skill
 	BorrowIndex     = "borrowers" // of the catalog: role or skill, plan: which plans use it
 )

@@ -1,6 +1,7 @@
 package readmodels
 
 import (
+	"bytes"
 	"context"
 	"encoding"
 	"encoding/json"
@@ -18,18 +19,64 @@ import (
 type Tx struct {
 	reader Reader
 	scope  Scope
-	docs   map[Key]*document
-	dirty  []Key   // of docs, in the order of the first edit since the last Batch
-	index  changes // since the last Batch
-	sent   changes // of the last Batch, which may still be on its way to the store
+	plans  map[string]*shelf
+	last   *shelf      // that was asked for last: most rules stay within one plan
+	kept   int         // documents on all shelves
+	dirty  []*document // in the order of the first edit since the last Batch
+	index  changes     // since the last Batch
+	sent   changes     // of the last Batch, which may still be on its way to the store
 	memos  map[string]memo
 	marks  marks
 	buffer []byte // of encode
 }
 
+// shelf is the documents of a plan.
+type shelf struct {
+	plan string
+	sets []*set // few
+}
+
+// set is the documents of a plan in one collection.
+type set struct {
+	plan, collection string
+	docs             map[string]*document
+	memo             memo // that rests on them, nil if none does
+}
+
 type document struct {
+	set   *set
+	id    string
 	value any // *T, or nil where there is none
 	dirty bool
+}
+
+func (d *document) key() Key { return Key{d.set.plan, d.set.collection, d.id} }
+
+func (tx *Tx) set(plan, collection string) *set {
+	on := tx.last
+	if on == nil || on.plan != plan {
+		if on = tx.plans[plan]; on == nil {
+			on = &shelf{plan: plan}
+			tx.plans[plan] = on
+		}
+		tx.last = on
+	}
+	for _, s := range on.sets {
+		if s.collection == collection {
+			return s
+		}
+	}
+	s := &set{plan: plan, collection: collection, docs: map[string]*document{}, memo: tx.memos[collection]}
+	on.sets = append(on.sets, s)
+	return s
+}
+
+// keep puts a document on its shelf.
+func (tx *Tx) keep(s *set, id string, value any) *document {
+	doc := &document{set: s, id: id, value: value}
+	s.docs[id] = doc
+	tx.kept++
+	return doc
 }
 
 // changes tells of each entry touched whether it was added or removed.
@@ -42,13 +89,13 @@ func (c changes) set(entry Entry, added bool) {
 	c[entry.Index][entry.Value] = added
 }
 
-// keep is the most decoded documents that a Tx keeps over the end of a page.
-const keep = 200_000
+// mostKept is the most decoded documents that a Tx keeps over the end of a page.
+const mostKept = 200_000
 
 // NewTx returns an empty Tx over a scope.
 func NewTx(reader Reader, scope Scope) *Tx {
 	return &Tx{
-		reader: reader, scope: scope, docs: map[Key]*document{}, index: changes{}, sent: changes{}, memos: map[string]memo{},
+		reader: reader, scope: scope, plans: map[string]*shelf{}, index: changes{}, sent: changes{}, memos: map[string]memo{},
 		marks: marks{watched: watched(scope.Projection), plans: map[string]*[]mark{}},
 	}
 }
@@ -56,13 +103,13 @@ func NewTx(reader Reader, scope Scope) *Tx {
 // Add puts an entry into an index.
 func (tx *Tx) Add(plan, index, value string) {
 	tx.index.set(Entry{Index{plan, index}, value}, true)
-	tx.marks.set(plan, index)
+	tx.marks.set(plan, kindOf(index))
 }
 
 // Remove takes an entry out of an index.
 func (tx *Tx) Remove(plan, index, value string) {
 	tx.index.set(Entry{Index{plan, index}, value}, false)
-	tx.marks.set(plan, index)
+	tx.marks.set(plan, kindOf(index))
 }
 
 // Entries returns all entries of an index that have a prefix, in order, those of this Tx included.
@@ -96,12 +143,8 @@ func (tx *Tx) Entries(ctx context.Context, plan, index, prefix string) ([]string
 // then the Tx answers from what it sent.
 func (tx *Tx) Batch() (Batch, error) {
 	b := Batch{Scope: tx.scope, Put: make(map[Key][]byte, len(tx.dirty))}
-	for _, key := range tx.dirty {
-		value, err := tx.encode(key, tx.docs[key].value)
-		if err != nil {
-			return Batch{}, err
-		}
-		b.Put[key] = value
+	if err := tx.encode(b.Put); err != nil {
+		return Batch{}, err
 	}
 	tx.marks.put(b.Put)
 	for index, values := range tx.index {
@@ -113,42 +156,65 @@ func (tx *Tx) Batch() (Batch, error) {
 			}
 		}
 	}
-	for _, key := range tx.dirty {
-		tx.docs[key].dirty = false
-	}
-	tx.dirty = tx.dirty[:0]
 	tx.sent, tx.index = tx.index, changes{}
-	if len(tx.docs) > keep {
-		maps.DeleteFunc(tx.docs, func(key Key, _ *document) bool {
-			_, sent := b.Put[key]
-			return !sent
-		})
+	if tx.kept > mostKept {
+		tx.shed()
 	}
+	for _, doc := range tx.dirty {
+		doc.dirty = false
+	}
+	clear(tx.dirty)
+	tx.dirty = tx.dirty[:0]
 	return b, nil
 }
 
-// encode returns nil for a document that was deleted.
-func (tx *Tx) encode(key Key, value any) ([]byte, error) {
-	if value == nil {
-		return nil, nil
+// encode puts what the dirty documents hold, nil for those that were deleted. All share one piece of memory.
+func (tx *Tx) encode(put map[Key][]byte) error {
+	tx.buffer = tx.buffer[:0]
+	ends := make([]int, len(tx.dirty))
+	for i, doc := range tx.dirty {
+		var err error
+		if packs, ok := doc.value.(encoding.BinaryAppender); ok {
+			tx.buffer, err = packs.AppendBinary(tx.buffer)
+		} else if doc.value != nil {
+			var encoded []byte
+			encoded, err = json.Marshal(doc.value)
+			tx.buffer = append(tx.buffer, encoded...)
+		}
+		if err != nil {
+			key := doc.key()
+			return fmt.Errorf("encode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
+		}
+		ends[i] = len(tx.buffer)
 	}
-	var encoded []byte
-	var err error
-	if packs, ok := value.(encoding.BinaryAppender); ok {
-		tx.buffer, err = packs.AppendBinary(tx.buffer[:0])
-		encoded = append(make([]byte, 0, len(tx.buffer)), tx.buffer...)
-	} else {
-		encoded, err = json.Marshal(value)
+	all, start := bytes.Clone(tx.buffer), 0
+	for i, doc := range tx.dirty {
+		if doc.value != nil {
+			put[doc.key()] = all[start:ends[i]:ends[i]]
+		} else {
+			put[doc.key()] = nil
+		}
+		start = ends[i]
 	}
-	if err != nil {
-		return nil, fmt.Errorf("encode %s %s of %s: %w", key.Collection, key.ID, key.Plan, err)
+	return nil
+}
+
+// shed drops the documents that are not dirty: those that are may still be on their way to the store when they are read
+// the next time.
+func (tx *Tx) shed() {
+	for _, on := range tx.plans {
+		for _, s := range on.sets {
+			maps.DeleteFunc(s.docs, func(_ string, doc *document) bool { return !doc.dirty })
+		}
 	}
-	return encoded, nil
+	tx.kept = len(tx.dirty)
 }
 
 // Forget drops everything read and written, as if the Tx were new.
 func (tx *Tx) Forget() {
-	clear(tx.docs)
+	clear(tx.plans)
+	tx.last, tx.kept = nil, 0
+	clear(tx.dirty)
 	tx.dirty = tx.dirty[:0]
 	clear(tx.index)
 	clear(tx.sent)
@@ -156,59 +222,6 @@ func (tx *Tx) Forget() {
 	for _, m := range tx.memos {
 		m.forget()
 	}
-}
-
-// Memo keeps what rules derived from documents of some collections, until one that it rests on is edited or the Tx
-// forgets. What was derived must follow from the documents alone, and a document edited must be changed before anything
-// is derived again.
-type Memo[K comparable, V any] struct {
-	values     map[K]V
-	rests      func(on Key, derived K) bool
-	generation uint64
-}
-
-type memo interface {
-	forget()
-	edited(key Key)
-}
-
-func (m *Memo[K, V]) forget() {
-	clear(m.values)
-	m.generation++
-}
-
-func (m *Memo[K, V]) edited(key Key) {
-	maps.DeleteFunc(m.values, func(derived K, _ V) bool { return m.rests(key, derived) })
-	m.generation++
-}
-
-// Generation grows each time the memo may have forgotten something. It is never 0.
-func (m *Memo[K, V]) Generation() uint64 { return m.generation }
-
-// MemoOf returns the memo of a Tx over some collections; rests tells whether something derived may rest on a document
-// of them, whether there is one or not.
-func MemoOf[K comparable, V any](tx *Tx, rests func(on Key, derived K) bool, collections ...string) *Memo[K, V] {
-	if kept, ok := tx.memos[collections[0]].(*Memo[K, V]); ok {
-		return kept
-	}
-	m := &Memo[K, V]{values: map[K]V{}, rests: rests, generation: 1}
-	for _, name := range collections {
-		tx.memos[name] = m
-	}
-	return m
-}
-
-// Get returns what was kept, or derives it.
-func (m *Memo[K, V]) Get(key K, derive func() (V, error)) (V, error) {
-	value, known := m.values[key]
-	if known {
-		return value, nil
-	}
-	value, err := derive()
-	if err == nil {
-		m.values[key] = value
-	}
-	return value, err
 }
 
 // Collection is a typed set of documents. The same value serves the projection that writes and the query that reads.
@@ -224,19 +237,19 @@ func (c Collection[T]) Edit(ctx context.Context, tx *Tx, plan, id string) (*T, e
 		value = new(T)
 		doc.value = value
 	}
-	tx.edited(Key{plan, c.Name, id}, doc)
+	tx.edited(doc)
 	return value, nil
 }
 
 // edited marks a document that is to be written, and drops what was derived from its collection.
-func (tx *Tx) edited(key Key, doc *document) {
+func (tx *Tx) edited(doc *document) {
 	if !doc.dirty {
 		doc.dirty = true
-		tx.dirty = append(tx.dirty, key)
+		tx.dirty = append(tx.dirty, doc)
 	}
-	tx.marks.set(key.Plan, key.Collection)
-	if m := tx.memos[key.Collection]; m != nil {
-		m.edited(key)
+	tx.marks.set(doc.set.plan, doc.set.collection)
+	if doc.set.memo != nil {
+		doc.set.memo.edited(doc.key())
 	}
 }
 
@@ -247,13 +260,13 @@ func (c Collection[T]) Peek(ctx context.Context, tx *Tx, plan, id string) (*T, e
 }
 
 func (c Collection[T]) document(ctx context.Context, tx *Tx, plan, id string) (*document, *T, error) {
-	key := Key{plan, c.Name, id}
-	doc := tx.docs[key]
+	s := tx.set(plan, c.Name)
+	doc := s.docs[id]
 	if doc == nil {
 		if err := c.Prefetch(ctx, tx, plan, id); err != nil {
 			return nil, nil, err
 		}
-		doc = tx.docs[key]
+		doc = s.docs[id]
 	}
 	value, ok := doc.value.(*T)
 	if doc.value != nil && !ok { // two collections of one name would overwrite each other's documents
@@ -265,9 +278,10 @@ func (c Collection[T]) document(ctx context.Context, tx *Tx, plan, id string) (*
 // Prefetch reads documents in one round trip, before a rule that touches many of them.
 func (c Collection[T]) Prefetch(ctx context.Context, tx *Tx, plan string, ids ...string) error {
 	var missing []Key
+	s := tx.set(plan, c.Name)
 	for _, id := range ids {
-		if key := (Key{plan, c.Name, id}); tx.docs[key] == nil {
-			missing = append(missing, key)
+		if s.docs[id] == nil {
+			missing = append(missing, Key{plan, c.Name, id})
 		}
 	}
 	if len(missing) == 0 {
@@ -282,9 +296,11 @@ func (c Collection[T]) Prefetch(ctx context.Context, tx *Tx, plan string, ids ..
 		if err != nil {
 			return err
 		}
-		tx.docs[key] = &document{}
-		if value != nil {
-			tx.docs[key].value = value
+		if s.docs[key.ID] != nil { // named twice
+			continue
+		}
+		if doc := tx.keep(s, key.ID, nil); value != nil {
+			doc.value = value
 		}
 	}
 	return nil
@@ -292,14 +308,13 @@ func (c Collection[T]) Prefetch(ctx context.Context, tx *Tx, plan string, ids ..
 
 // Delete removes the document.
 func (c Collection[T]) Delete(tx *Tx, plan, id string) {
-	key := Key{plan, c.Name, id}
-	doc := tx.docs[key]
+	s := tx.set(plan, c.Name)
+	doc := s.docs[id]
 	if doc == nil {
-		doc = &document{}
-		tx.docs[key] = doc
+		doc = tx.keep(s, id, nil)
 	}
 	doc.value = nil
-	tx.edited(key, doc)
+	tx.edited(doc)
 }
 
 // Load reads documents for a query, in the order of the ids, nil where there is none.

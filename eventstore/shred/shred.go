@@ -187,8 +187,8 @@ func (s *store) open(ctx context.Context, e eventstore.Recorded) ([]byte, error)
 		}
 		return decrypt(key, value, binding(e.Stream, e.Event, at.path))
 	})
-	var data []byte
-	if err == nil {
+	data := e.Data
+	if err == nil && len(edits) > 0 {
 		data, err = splice(e.Data, edits)
 	}
 	if err != nil {
@@ -200,15 +200,17 @@ func (s *store) open(ctx context.Context, e eventstore.Recorded) ([]byte, error)
 // edits asks for the replacement of each tagged value in an event; nil leaves the value as it is.
 func (s *store) edits(kind string, data []byte, replace func(at span, value []byte, subject string) ([]byte, error)) ([]edit, error) {
 	var edits []edit
+	var buffer [16]pair
+	in := textOf(data, buffer[:0])
 	for _, f := range s.fields[kind] {
-		found, err := locate(data, f.path)
+		found, err := in.locate(f.path)
 		if err != nil {
 			return nil, err
 		}
 		if len(found) == 0 {
 			continue
 		}
-		subject, err := subjectOf(data, f.subject)
+		subject, err := in.subject(f.subject)
 		if err != nil {
 			return nil, err
 		}
@@ -223,19 +225,6 @@ func (s *store) edits(kind string, data []byte, replace func(at span, value []by
 		}
 	}
 	return edits, nil
-}
-
-// subjectOf returns the member id that stands at a path, empty if there is none. Two are as bad as none.
-func subjectOf(data []byte, path []string) (string, error) {
-	found, err := locate(data, path)
-	if err != nil || len(found) != 1 {
-		return "", err
-	}
-	var subject string
-	if json.Unmarshal(data[found[0].from:found[0].to], &subject) != nil {
-		return "", nil // null or a number names nobody
-	}
-	return subject, nil
 }
 
 func invalid(kind, why string) error {
