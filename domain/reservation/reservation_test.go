@@ -13,7 +13,7 @@ const (
 )
 
 func TestReservation(t *testing.T) {
-	decidertest.Run(t, reservation.Decider, []decidertest.Case[reservation.Command, reservation.Event]{
+	decidertest.Run(t, reservation.Emails, []decidertest.Case[reservation.Command, reservation.Event]{
 		{Name: "MEM-1 reserve an e-mail", When: reservation.Reserve{Owner: ada}, Then: []reservation.Event{reservation.Reserved{Owner: ada}}},
 		{Name: "MEM-1 reserve it again", Given: []reservation.Event{reservation.Reserved{Owner: ada}}, When: reservation.Reserve{Owner: ada}},
 		{Name: "MEM-1 reserve another's", Given: []reservation.Event{reservation.Reserved{Owner: ada}}, When: reservation.Reserve{Owner: bob}, Refused: decidertest.Conflict("email_taken", "/email")},
