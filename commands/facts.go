@@ -68,7 +68,7 @@ func (h *Handler) OfRole(ctx context.Context, p access.Principal, planID domain.
 		}
 		rights.Admin = caller.AccessRole == member.Owner || caller.AccessRole == member.Admin
 	}
-	if s.Creator != "" {
+	if s.Creator != "" && rights.Admin { // only to them it matters
 		creator, err := h.Member(ctx, planID, s.Creator)
 		if err != nil {
 			return rights, err

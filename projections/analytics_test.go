@@ -307,7 +307,7 @@ func TestAnalytics(t *testing.T) {
 		none("holders", holders.Items, err)
 		versions, _, err := ask.RoleVersions(ctx, in, string(r), everything)
 		none("versions", versions.Items, err)
-		list, _, err := ask.Roles(ctx, in, "", everything)
+		list, _, err := ask.Roles(ctx, in, readmodels.RoleFilter{}, everything)
 		none("roles", list.Items, err)
 		teams, _, err := ask.Teams(ctx, in, everything)
 		none("teams", teams.Items, err)
