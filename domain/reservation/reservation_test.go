@@ -29,4 +29,12 @@ func TestReservation(t *testing.T) {
 		{Name: "MEM-1 release another's", Given: []reservation.Event{reservation.Reserved{Owner: ada}}, When: reservation.Release{Owner: bob}},
 		{Name: "MEM-1 release what nobody holds", When: reservation.Release{Owner: ada}},
 	})
+	decidertest.Run(t, reservation.Titles, []decidertest.Case[reservation.Command, reservation.Event]{
+		{Name: "ROL-1 reserve a title", When: reservation.Reserve{Owner: ada, Again: true}, Then: []reservation.Event{reservation.Reserved{Owner: ada}}},
+		{
+			Name: "ROL-1 reserve it once more", Given: []reservation.Event{reservation.Reserved{Owner: ada}},
+			When: reservation.Reserve{Owner: ada, Again: true}, Then: []reservation.Event{reservation.Reserved{Owner: ada}},
+		},
+		{Name: "ROL-1 reserve another's", Given: []reservation.Event{reservation.Reserved{Owner: ada}}, When: reservation.Reserve{Owner: bob, Again: true}, Refused: decidertest.Conflict("title_taken", "/title")},
+	})
 }
