@@ -77,22 +77,26 @@ func (w *work) losing(now, next role.State) ([]held, error) {
 	return lost, nil
 }
 
-// gain reserves the titles that a role is given.
+// gain reserves the titles that a role is given, once all of them look free: what is refused then appends nothing.
 func (w *work) gain(id domain.RoleID, now, next role.State) error {
+	var gained []string
 	for _, title := range next.Titles() {
 		if hasTitle(now, title) {
 			continue
 		}
-		if w.req.DryRun {
-			if err := w.titleFree(title, id); err != nil {
-				return err
-			}
-			continue
-		}
-		// Claimed before the title is reserved: of two requests under one key the second would find it taken.
-		if err := w.claimFor(eventstore.StreamID{Category: role.Category, Plan: string(w.req.Plan), ID: string(id)}); err != nil {
+		if err := w.titleFree(title, id); err != nil {
 			return err
 		}
+		gained = append(gained, title)
+	}
+	if len(gained) == 0 || w.req.DryRun {
+		return nil
+	}
+	// Claimed before a title is reserved: of two requests under one key the second would find it taken.
+	if err := w.claimFor(eventstore.StreamID{Category: role.Category, Plan: string(w.req.Plan), ID: string(id)}); err != nil {
+		return err
+	}
+	for _, title := range gained {
 		if err := w.reserveTitle(title, id); err != nil {
 			return err
 		}
@@ -169,10 +173,10 @@ func (w *work) releaseTitle(h held, id domain.RoleID) {
 	_, _ = appendEvents(w.side(), titles, stream, at, events)
 }
 
-// titleFree tells a dry run whether the title could be reserved.
+// titleFree refuses a title that another live role has at the moment.
 func (w *work) titleFree(title string, id domain.RoleID) error {
 	at, err := load(w.ctx, w.Handler, titles, w.req.Plan, w.titleStream(w.req.Plan, title))
-	if err != nil || at.state.Owner == "" {
+	if err != nil || at.state.Owner == "" || at.state.Owner == reservation.Owner(id) {
 		return err
 	}
 	owner, err := load(w.ctx, w.Handler, roles, w.req.Plan, string(at.state.Owner))

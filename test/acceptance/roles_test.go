@@ -12,7 +12,7 @@ import (
 // deletion, restoration, transfer.
 func TestRoleLife(t *testing.T) {
 	server := serveWithCatalog(t, redistest.Start(t))
-	client := newPlan(t, server)
+	client := server.NewPlan(t, north)
 	position := ""
 	do := func(name string, body harness.Body) harness.Answer {
 		t.Helper()
