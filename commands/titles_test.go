@@ -301,3 +301,66 @@ func TestTitleRace(t *testing.T) {
 	}
 	t.Logf("%d of %d rounds ended with a role of the title", won, rounds)
 }
+
+// TestTitleWhileItIsSettled has the owner of an orphaned reservation come back just after it was found not to have the
+// title, and before the title is reserved for the one who asked.
+func TestTitleWhileItIsSettled(t *testing.T) {
+	r := newRig(t)
+	r.fixture("acme")
+	for _, nth := range []int{1, 2} {
+		t.Run(fmt.Sprintf("ROL-1 before reservation %d", nth), func(t *testing.T) {
+			r := r.on(t, r.store)
+			run, orphan, taker := "Run "+newID(), domain.RoleID(newID()), domain.RoleID(newID())
+			c := commands.CreateRole{Role: orphan, Title: run}
+			appends := 0
+			dead := &failing{Store: r.store, outcomes: func() outcome {
+				if appends++; appends > 1 {
+					return lost
+				}
+				return committed
+			}}
+			if _, err := handlerOn(dead).Handle(t.Context(), request("acme", c, ""), c); err == nil {
+				t.Fatal("not cut off")
+			}
+			n := 0
+			var back error
+			h := &hooked{Store: r.store}
+			h.append = func(stream eventstore.StreamID) {
+				if stream.Category != "title" {
+					return
+				}
+				if n++; n == nth {
+					_, back = handlerOn(r.store).Handle(context.WithoutCancel(t.Context()), request("acme", c, ""), c)
+				}
+			}
+			other := commands.CreateRole{Role: taker, Title: run}
+			_, err := handlerOn(h).Handle(t.Context(), request("acme", other, ""), other)
+			if live := r.live("acme", run, orphan, taker); len(live) != 1 {
+				t.Errorf("%d roles have the title: who came back %v, who asked %v", len(live), back, err)
+			}
+		})
+	}
+}
+
+// TestTitleReleasedLate lets a role be given its title again between the event that gave it up and the release.
+func TestTitleReleasedLate(t *testing.T) {
+	r := newRig(t)
+	r.fixture("acme")
+	id := domain.RoleID(newID())
+	r.do("acme", commands.CreateRole{Role: id, Title: "Pilot"})
+	h := &hooked{Store: r.store}
+	given, back := false, false
+	h.append = func(stream eventstore.StreamID) { given = given || stream.Category == "role" }
+	h.read = func(stream eventstore.StreamID) {
+		if given && !back && stream.Category == "title" { // the release looks at the reservation
+			back = true
+			r.do("acme", commands.RenameRole{Role: id, Title: "Pilot"})
+		}
+	}
+	r.on(t, h).do("acme", commands.RenameRole{Role: id, Title: "Captain"})
+	if !back {
+		t.Fatal("nothing came in between")
+	}
+	c := commands.CreateRole{Title: "Pilot"}
+	r.refused(request("acme", c, ""), c, domain.Conflict, "title_taken", "/title")
+}
