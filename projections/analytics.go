@@ -114,7 +114,7 @@ func (c skillCounts) tally() readmodels.SkillTally {
 // contributionOf leaves out what the change does not concern: skills other than the one it is about.
 func contributionOf(f *Fold, c change, m *readmodels.MemberState, role string) (contribution, error) {
 	s := m.In(role)
-	if s == nil || s.State == "" || s.Hidden {
+	if s == nil || s.State == "" {
 		return contribution{}, nil
 	}
 	seen, err := sightOf(f, c.plan, m, s)

@@ -235,7 +235,7 @@ var weighted = func() []func(*history) {
 		send  func(*history)
 	}{
 		{6, measure}, {3, invalidate}, {4, assign}, {3, unassign}, {4, moveBetweenTeams}, {2, selectLevel}, {4, visit}, {2, refresh},
-		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {1, startRole}, {2, grow}, {1, settle},
+		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {3, startRole}, {2, grow}, {1, settle},
 	} {
 		for range kind.times {
 			all = append(all, kind.send)

@@ -47,7 +47,7 @@ type (
 		Done     int
 		Required int
 		Rule     string      // by which the level was judged
-		Hidden   bool        // the role was deleted: the standing goes on, but is neither shown nor counted (SPEC ROL-9)
+		Hidden   bool        // the role was deleted: the standing goes on, but is not shown, nor counted in the totals (SPEC ROL-9)
 		Since    CauseRecord // the event that last changed state or level
 		Kept     any         // what rules keep between events; no part of the document
 
