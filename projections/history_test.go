@@ -224,7 +224,7 @@ func (h *history) define(in domain.PlanID, state skill.Status) {
 func (h *history) createRole(in domain.PlanID) {
 	id := domain.RoleID(h.id())
 	h.roles[in] = append(h.roles[in], id)
-	h.send(in, commands.CreateRole{Role: id, Title: "Role " + string(id[30:])})
+	h.send(in, commands.CreateRole{Role: id, Title: "Role " + string(id[24:])})
 }
 
 // weighted lists the kinds of commands, each as often as it is likely.
@@ -235,7 +235,7 @@ var weighted = func() []func(*history) {
 		send  func(*history)
 	}{
 		{6, measure}, {3, invalidate}, {4, assign}, {3, unassign}, {4, moveBetweenTeams}, {2, selectLevel}, {4, visit}, {2, refresh},
-		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {3, startRole}, {2, grow}, {1, settle},
+		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {2, startRole}, {2, grow}, {1, settle},
 	} {
 		for range kind.times {
 			all = append(all, kind.send)
@@ -341,7 +341,7 @@ func editRole(h *history) {
 	case 4:
 		h.send(in, commands.AdjustGoal{Role: r, Skill: s, Percent: draw(h, []int{-10, 0, 10}, "percent")})
 	case 5:
-		h.send(in, commands.RenameRole{Role: r, Title: draw(h, []string{"Alpha", "ömega", "Role"}, "title") + " " + string(r[30:])})
+		h.send(in, commands.RenameRole{Role: r, Title: draw(h, []string{"Alpha", "ömega", "Role"}, "title") + " " + string(r[24:])})
 	case 6:
 		h.send(in, commands.DescribeRole{Role: r, Description: draw(h, []string{"one", "two"}, "description"), Responsibilities: []string{"all"}})
 	case 7:
@@ -431,12 +431,12 @@ func startRole(h *history) {
 	case 1:
 		id := domain.RoleID(h.id())
 		h.roles[in] = append(h.roles[in], id)
-		h.send(in, commands.CustomizeRole{Role: id, Source: draw(h, h.roles[domain.CatalogPlan], "source"), Title: "Own " + string(id[30:])})
+		h.send(in, commands.CustomizeRole{Role: id, Source: draw(h, h.roles[domain.CatalogPlan], "source"), Title: "Own " + string(id[24:])})
 	case 2:
 		id := domain.RoleID(h.id())
 		source := draw(h, h.roles[in], "source")
 		h.roles[in] = append(h.roles[in], id)
-		h.send(in, commands.DuplicateRole{Role: id, Source: source, Title: "Copy " + string(id[30:])})
+		h.send(in, commands.DuplicateRole{Role: id, Source: source, Title: "Copy " + string(id[24:])})
 	}
 }
 
