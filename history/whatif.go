@@ -96,7 +96,7 @@ func Publish(ctx context.Context, q *readmodels.Queries, plan string, e role.Rol
 func Unchanged(ctx context.Context, q *readmodels.Queries, plan string, role domain.RoleID, version int, want readmodels.Want) (Publication, readmodels.Checkpoint, error) {
 	out := Publication{Role: string(role), Version: version, Changes: []Change{}}
 	at, err := q.Look(ctx, readmodels.Progress, plan, want.Min, func(r readmodels.Reader) error {
-		holders, err := r.Entries(ctx, readmodels.Progress, readmodels.Index{Plan: plan, Name: readmodels.HolderIndex}, readmodels.Range{Prefix: readmodels.EntryOf(string(role), "")})
+		holders, err := r.Entries(ctx, readmodels.Progress, readmodels.Index{Plan: plan, Name: readmodels.IndexOf(readmodels.HolderIndex, string(role))}, readmodels.Range{})
 		out.Members = len(holders)
 		return err
 	})
