@@ -120,7 +120,7 @@ func bodyFor(t *testing.T, path string) string {
 	name := path[strings.LastIndex(path, "/")+1:]
 	values := map[string]string{
 		"name": `"Name"`, "title": `"Title"`, "email": `"x@example.org"`, "scopes": `["read"]`, "policy": `"recalculation"`, "value": `"automatic"`,
-		"thresholds": `[1,2,3]`, "skills": `[]`, "measured_at": `"2026-01-01T00:00:00Z"`, "state": `"beta"`, "team_role": `"member"`,
+		"thresholds": `[1,2,3]`, "skills": `[]`, "advances_from": `[]`, "measured_at": `"2026-01-01T00:00:00Z"`, "state": `"beta"`, "team_role": `"member"`,
 	}
 	document, err := OpenAPI("", "")
 	if err != nil {

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -12,8 +14,9 @@ import (
 func BenchmarkCommand(b *testing.B) {
 	r := newRig(b, false)
 	key := r.plan("acme", "enterprise")
+	var titles atomic.Int64
 	send := func(b *testing.B, path string) {
-		req := httptest.NewRequest("POST", path, strings.NewReader(`{"title":"Data engineer"}`))
+		req := httptest.NewRequest("POST", path, strings.NewReader(fmt.Sprintf(`{"title":"Data engineer %d"}`, titles.Add(1))))
 		req.Header.Set("Authorization", "Bearer "+key)
 		req.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()

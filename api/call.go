@@ -30,9 +30,10 @@ type call struct {
 	principal   access.Principal
 	plan        domain.PlanID
 	params      params
-	min         eventstore.Position // to wait for
-	head        eventstore.Position // end of the log when the query began
-	binding     string              // of cursors: the list and its filters
+	min         eventstore.Position      // to wait for
+	head        eventstore.Position      // end of the log when the query began
+	binding     string                   // of cursors: the list and its filters
+	rights      map[string]access.OfRole // to the roles of a creator
 }
 
 type callKey struct{}

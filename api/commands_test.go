@@ -61,7 +61,7 @@ func TestCommandAnswers(t *testing.T) {
 		}
 		r.command("acme", "create-role", key, fields{"title": "Traced too"}, "X-Request-Id", "request-79", "X-Correlation-Id", "bad correlation!")
 		events = decoded[enlisted[Event]](r.get("/v1/plans/acme/events?after="+answer.Position, key)).Items
-		if len(events) != 1 || events[0].Correlation != "request-79" {
+		if len(events) != 2 || events[0].Type != "Reserved" || events[0].Correlation != "request-79" || events[1].Correlation != "request-79" {
 			t.Errorf("%+v", events)
 		}
 	})

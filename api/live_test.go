@@ -320,7 +320,7 @@ func TestStreamsOfManyClients(t *testing.T) {
 	}
 }
 
-// TestStreamNames: what a stream tells of are the queries of the API, all that rest on read models.
+// TestStreamNames: what a stream tells of are the queries of the API, all that rest on read models alone.
 func TestStreamNames(t *testing.T) {
 	s, err := newServer(Deps{})
 	if err != nil {
@@ -330,8 +330,9 @@ func TestStreamNames(t *testing.T) {
 	for _, report := range readmodels.Reports() {
 		told = append(told, report.Name)
 	}
+	logged := []string{"list-events", "get-role-what-if"} // these rest on the log too: the second on the draft in it
 	for _, q := range s.queries() {
-		if q.id != "list-events" && !slices.Contains(told, q.id) {
+		if !slices.Contains(logged, q.id) && !slices.Contains(told, q.id) {
 			t.Errorf("ANA-9 no stream tells of %s", q.id)
 		}
 	}

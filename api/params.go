@@ -34,8 +34,11 @@ var (
 		huma.Schema{Type: huma.TypeString})
 	afterParam = parameter("after", "Position after which to begin; left out: from the first event.",
 		huma.Schema{Type: huma.TypeString})
-	stateParam = parameter("state", "Only roles that were never published, or only those that were.",
-		huma.Schema{Type: huma.TypeString, Enum: []any{"draft", "published"}})
+	stateParam = parameter("state", "draft: never published, and the caller's own, or under the policy role_editing also those that an admin may edit. "+
+		"beta: published, with a required skill in beta. deleted: what the caller may restore. Left out: published ones and such drafts.",
+		huma.Schema{Type: huma.TypeString, Enum: []any{"draft", "published", "beta", "deleted"}})
+	onPublishParam = parameter("on_publish", "As of publish-role; left out: re_evaluate.",
+		huma.Schema{Type: huma.TypeString, Enum: []any{"re_evaluate", "grandfather"}})
 	searchParam = parameter("q", "Words of which each must begin a word of the item; case and accents do not count.",
 		huma.Schema{Type: huma.TypeString, MaxLength: integer(maxSearch)})
 	formatParam = parameter("format", "Goes before the header Accept. As csv the report is complete, not a page.",

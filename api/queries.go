@@ -57,6 +57,26 @@ func (s *server) queries() []query {
 			params: pageParams, answer: answerOf[List[*readmodels.HolderRow]](), run: s.holders,
 		},
 		{
+			path: "/roles/{id}/diff", id: "get-role-diff", summary: "What publishing the draft would change in the version in force. For who may edit the role.",
+			action: access.QueryPlan,
+			answer: answerOf[Item[readmodels.RoleDiff]](), run: s.diff,
+		},
+		{
+			path: "/roles/{id}/what-if", id: "get-role-what-if",
+			summary: "Whose level would rise, fall or become incomplete if the draft were published. For who may edit the role.",
+			action:  access.QueryPlan, feature: plan.Roles,
+			params: with(onPublishParam), answer: answerOf[WhatIf](), run: s.whatIf,
+		},
+		{
+			path: "/roles/{id}/pathway", id: "get-role-pathway", summary: "The published roles from which one advances to a role, and to which from it.",
+			action: access.QueryPlan,
+			answer: answerOf[Item[*readmodels.PathwayRow]](), run: s.pathway,
+		},
+		{
+			path: "/categories", id: "list-categories", summary: "Categories of roles by name.", action: access.QueryPlan, shared: true,
+			params: pageParams, answer: answerOf[List[*readmodels.CategoryRow]](), run: s.categories,
+		},
+		{
 			path: "/skills", id: "list-skills", summary: "Skills of the plan and of the catalog.",
 			action: access.QueryPlan, shared: true,
 			params: with(searchParam), answer: answerOf[List[*readmodels.SkillRow]](), run: s.skills,

@@ -25,6 +25,8 @@ var permits = map[string]string{
 	"create-role": "write", "customize-role": "write", "duplicate-role": "write", "rename-role": "write", "describe-role": "write",
 	"add-role-skill": "write", "remove-role-skill": "write", "reorder-role-skills": "write", "set-skill-required": "write",
 	"adjust-goal": "write", "set-required-level": "write", "publish-role": "write",
+	"personalize-badge": "write", "categorize-role": "write", "set-pathway": "write", "delete-role": "write", "restore-role": "write",
+	"transfer-role": "*", "create-category": "write", "feature-category": "write",
 	"assign-role": "write", "unassign-role": "write", "refresh-progress": "write",
 	// For oneself; these are the bodies that name another member.
 	"accept-invitation": "write act_as", "select-level": "write act_as", "visit-role": "write act_as",

@@ -10,8 +10,10 @@ import (
 	"rolewise/domain"
 	"rolewise/domain/apikey"
 	"rolewise/domain/assignment"
+	"rolewise/domain/category"
 	"rolewise/domain/command"
 	"rolewise/domain/member"
+	"rolewise/domain/pathway"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
 	"rolewise/domain/reservation"
@@ -40,7 +42,10 @@ var (
 	measured    = aggregate[results.State, results.Command, results.Event]{results.Category, results.Decider, results.Events, nil}
 	standings   = aggregate[progress.State, progress.Command, progress.Event]{progress.Category, progress.Decider, progress.Events, nil}
 	apikeys     = aggregate[apikey.State, apikey.Command, apikey.Event]{apikey.Category, apikey.Decider, apikey.Events, nil}
-	emails      = aggregate[reservation.State, reservation.Command, reservation.Event]{reservation.EmailCategory, reservation.Decider, reservation.Events, nil}
+	emails      = aggregate[reservation.State, reservation.Command, reservation.Event]{reservation.EmailCategory, reservation.Emails, reservation.Events, nil}
+	titles      = aggregate[reservation.State, reservation.Command, reservation.Event]{reservation.TitleCategory, reservation.Titles, reservation.Events, nil}
+	categories  = aggregate[category.State, category.Command, category.Event]{category.Category, category.Decider, category.Events, nil}
+	pathways    = aggregate[pathway.State, pathway.Command, pathway.Event]{pathway.Category, pathway.Decider, pathway.Events, nil}
 	keyed       = aggregate[command.State, struct{}, command.Event]{command.Category, domain.Decider[command.State, struct{}, command.Event]{
 		Initial: func() command.State { return command.State{} }, Evolve: command.Evolve,
 	}, command.Events, nil}

@@ -9,6 +9,7 @@ func All() []Command {
 		DefineSkill{}, RenameSkill{}, ValidateSkill{}, RetireSkill{}, PublishBenchmark{}, RecordSkillIQ{}, InvalidateSkillIQ{},
 		CreateRole{}, CustomizeRole{}, DuplicateRole{}, RenameRole{}, DescribeRole{}, AddRoleSkill{}, RemoveRoleSkill{},
 		ReorderRoleSkills{}, SetSkillRequired{}, AdjustGoal{}, SetRequiredLevel{}, PublishRole{},
+		PersonalizeBadge{}, CategorizeRole{}, SetPathway{}, DeleteRole{}, RestoreRole{}, TransferRole{}, CreateCategory{}, FeatureCategory{},
 		AssignRole{}, UnassignRole{}, SelectLevel{}, VisitRole{}, RefreshProgress{},
 	}
 }

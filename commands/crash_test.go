@@ -96,11 +96,11 @@ func TestCrashAtEachAppend(t *testing.T) {
 		body    func(run string) commands.Command
 		events  []string // of all that is appended, the keys' own left out, sorted
 	}{
-		{"an object without an id", 2, func(run string) commands.Command { return commands.CreateRole{Title: run} }, []string{"RoleCreated"}},
-		{"an object with an id", 2, func(run string) commands.Command {
+		{"an object without an id", 3, func(run string) commands.Command { return commands.CreateRole{Title: run} }, []string{"RoleCreated"}},
+		{"an object with an id", 3, func(run string) commands.Command {
 			return commands.CreateRole{Role: domain.RoleID(newID()), Title: run}
 		}, []string{"RoleCreated"}},
-		{"an edit", 2, func(run string) commands.Command { return commands.RenameRole{Role: f.draft, Title: run} }, []string{"RoleRenamed"}},
+		{"an edit", 4, func(run string) commands.Command { return commands.RenameRole{Role: f.draft, Title: run} }, []string{"RoleRenamed"}},
 		{"an event that can come again", 2, func(string) commands.Command { return commands.VisitRole{Role: f.role, Member: f.member} }, []string{"RoleVisited"}},
 		{"no change", 1, func(string) commands.Command { return commands.RenameRole{Role: f.role, Title: "Engineer"} }, []string{}},
 		{"an API key", 2, func(run string) commands.Command {

@@ -51,7 +51,7 @@ func (r *rig) holders(planID domain.PlanID, matches func(email string) bool) (in
 				r.Fatal(err)
 			}
 			if v, ok := value.(reservation.Reserved); ok {
-				reserved = v.Owner
+				reserved = domain.MemberID(v.Owner)
 			}
 		}
 	}

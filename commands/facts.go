@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rolewise/domain"
+	"rolewise/domain/access"
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/role"
@@ -50,6 +51,31 @@ func (h *Handler) Role(ctx context.Context, planID domain.PlanID, id domain.Role
 		return role.State{}, err
 	}
 	return at.state, err
+}
+
+// OfRole returns what bears on a principal's rights to a role of the plan, as the event store has it now.
+func (h *Handler) OfRole(ctx context.Context, p access.Principal, planID domain.PlanID, s role.State) (access.OfRole, error) {
+	rights := access.OfRole{Principal: p, Creator: s.Creator}
+	settings, err := h.Plan(ctx, planID)
+	if err != nil {
+		return rights, err
+	}
+	rights.AdminsEdit = settings.RoleEditing == plan.AdminsEdit
+	if p.Member != "" {
+		caller, err := h.Member(ctx, planID, p.Member)
+		if err != nil {
+			return rights, err
+		}
+		rights.Admin = caller.AccessRole == member.Owner || caller.AccessRole == member.Admin
+	}
+	if s.Creator != "" && rights.Admin { // only to them it matters
+		creator, err := h.Member(ctx, planID, s.Creator)
+		if err != nil {
+			return rights, err
+		}
+		rights.CreatorGone = !creator.Exists
+	}
+	return rights, nil
 }
 
 func (w *work) memberExists(id domain.MemberID) (bool, error) {

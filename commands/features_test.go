@@ -16,6 +16,8 @@ var needs = map[string]plan.Feature{
 	"create-role": "authoring", "customize-role": "authoring", "duplicate-role": "authoring", "rename-role": "authoring",
 	"describe-role": "authoring", "add-role-skill": "authoring", "remove-role-skill": "authoring", "reorder-role-skills": "authoring",
 	"set-skill-required": "authoring", "adjust-goal": "authoring", "set-required-level": "authoring", "publish-role": "authoring",
+	"personalize-badge": "authoring", "categorize-role": "authoring", "set-pathway": "authoring", "delete-role": "authoring",
+	"restore-role": "authoring", "transfer-role": "authoring", "create-category": "authoring", "feature-category": "authoring",
 	"assign-role": "roles", "unassign-role": "roles", "select-level": "roles", "visit-role": "roles", "refresh-progress": "roles",
 }
 

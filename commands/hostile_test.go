@@ -36,7 +36,7 @@ var hostile = map[string]string{
 }
 
 // ids finds the fields of a command that hold ids: set by name, so that a new one is not forgotten.
-var ids = map[string]bool{"Plan": true, "Member": true, "Members": true, "Team": true, "Teams": true, "Parent": true, "Skill": true, "Skills": true, "Role": true, "Source": true, "Key": true}
+var ids = map[string]bool{"Plan": true, "Member": true, "Members": true, "Team": true, "Teams": true, "Parent": true, "Skill": true, "Skills": true, "Role": true, "Source": true, "Key": true, "Category": true, "AdvancesFrom": true, "To": true}
 
 // with returns copies of a command, each with a value in another of its text fields, below lists too.
 func with(c commands.Command, value string) map[string]commands.Command {
@@ -80,6 +80,7 @@ var optional = map[string]bool{
 	"invite-member/Member": true, "create-team/Team": true, "create-team/Parent": true, "move-team/Parent": true,
 	"define-skill/Skill": true, "define-skill/Parent": true, "publish-benchmark/Role": true, "create-role/Role": true,
 	"customize-role/Role": true, "duplicate-role/Role": true, "create-api-key/Member": true,
+	"create-category/Category": true, "categorize-role/Category": true,
 }
 
 // wellFormed are texts that an id which the caller gives to something new may have.
@@ -88,6 +89,7 @@ var wellFormed = map[string]bool{"a nil id": true, "an id of nothing": true}
 var givesID = map[string]bool{
 	"invite-member/Member": true, "create-team/Team": true, "define-skill/Skill": true, "create-role/Role": true,
 	"customize-role/Role": true, "duplicate-role/Role": true, "create-plan/Plan": true,
+	"create-category/Category": true,
 }
 
 func TestHostileFields(t *testing.T) {

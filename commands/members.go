@@ -125,10 +125,11 @@ func sameEmail(email string) string {
 // reserveEmail makes the address the member's, or refuses if another has it.
 func (w *work) reserveEmail(email string, owner domain.MemberID) error {
 	return w.onEmail(email, func(s reservation.State) (reservation.Command, error) {
+		held, owner := domain.MemberID(s.Owner), reservation.Owner(owner)
 		if s.Owner == "" || s.Owner == owner {
 			return reservation.Reserve{Owner: owner}, nil
 		}
-		free, err := w.settle(s.Owner, email)
+		free, err := w.settle(held, email)
 		return reservation.Reserve{Owner: owner, Free: free}, err
 	})
 }
@@ -139,7 +140,7 @@ func (w *work) releaseEmail(email string, owner domain.MemberID) error {
 		return err
 	}
 	return w.onEmail(email, func(reservation.State) (reservation.Command, error) {
-		return reservation.Release{Owner: owner}, nil
+		return reservation.Release{Owner: reservation.Owner(owner)}, nil
 	})
 }
 
@@ -185,14 +186,14 @@ func (w *work) onEmail(email string, build func(reservation.State) (reservation.
 
 func (w *work) emailFree(email string, owner domain.MemberID) error {
 	at, err := load(w.ctx, w.Handler, emails, w.req.Plan, w.emailStream(w.req.Plan, email))
-	if err != nil || at.state.Owner == "" || at.state.Owner == owner {
+	if err != nil || at.state.Owner == "" || at.state.Owner == reservation.Owner(owner) {
 		return err
 	}
-	state, err := w.Member(w.ctx, w.req.Plan, at.state.Owner)
+	state, err := w.Member(w.ctx, w.req.Plan, domain.MemberID(at.state.Owner))
 	if err != nil || !state.Exists || sameEmail(state.Email) != sameEmail(email) {
 		return err
 	}
-	_, err = reservation.Decider.Decide(at.state, reservation.Reserve{Owner: owner})
+	_, err = reservation.Emails.Decide(at.state, reservation.Reserve{Owner: reservation.Owner(owner)})
 	return err
 }
 

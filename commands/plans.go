@@ -111,8 +111,8 @@ func (c WithdrawPlanFeature) run(w *work) (Answer, error) {
 
 // SetPolicy sets one policy of the plan.
 type SetPolicy struct {
-	Policy string          `json:"policy" enum:"recalculation,level_rule"`
-	Value  json.RawMessage `json:"value" doc:"recalculation: \"automatic\" or \"on_visit\". level_rule: its name, or {\"name\":\"k_of_n.v1\",\"k\":3}."`
+	Policy string          `json:"policy" enum:"recalculation,level_rule,role_editing,directory_visibility"`
+	Value  json.RawMessage `json:"value" doc:"recalculation: \"automatic\" or \"on_visit\". level_rule: its name, or {\"name\":\"k_of_n.v1\",\"k\":3}. role_editing: \"creator\" or \"admins\". directory_visibility: \"published\" or \"featured_category\"."`
 }
 
 func (SetPolicy) About() About {
@@ -129,6 +129,16 @@ func (c SetPolicy) run(w *work) (Answer, error) {
 			return Answer{}, wrong
 		}
 		return w.decidePlan(plan.SetRecalculation{Recalculation: plan.Recalculation(text)})
+	case "role_editing":
+		if !isText {
+			return Answer{}, wrong
+		}
+		return w.decidePlan(plan.SetRoleEditing{Editing: plan.RoleEditing(text)})
+	case "directory_visibility":
+		if !isText {
+			return Answer{}, wrong
+		}
+		return w.decidePlan(plan.SetDirectoryVisibility{Visibility: plan.DirectoryVisibility(text)})
 	case "level_rule":
 		rule := plan.LevelRule{Name: plan.RuleName(text)}
 		if !isText && json.Unmarshal(c.Value, &rule) != nil {

@@ -142,12 +142,13 @@ func (r *rig) events(after eventstore.Position) []eventstore.Recorded {
 	return all
 }
 
-// types returns the types of the events after a position, those of the keys themselves left out.
+// types returns the types of the events after a position, those of the keys themselves and the reservations of titles left
+// out.
 func (r *rig) types(after eventstore.Position) []string {
 	r.Helper()
 	types := []string{}
 	for _, e := range r.events(after) {
-		if e.Stream.Category != "command" {
+		if e.Stream.Category != "command" && e.Stream.Category != "title" {
 			types = append(types, e.Type)
 		}
 	}
@@ -219,7 +220,8 @@ type fixture struct {
 	member, colleague, guest            domain.MemberID
 	team, below                         domain.TeamID
 	skill, beta, spare, retiring, fresh domain.SkillID
-	role, draft                         domain.RoleID
+	role, draft, doomed, deleted        domain.RoleID
+	category                            domain.CategoryID
 	catalogRole, catalogDraft           domain.RoleID
 	catalogSkill                        domain.SkillID
 	key                                 string
@@ -234,7 +236,8 @@ func (r *rig) fixture(planID domain.PlanID) fixture {
 		team: domain.TeamID(newID()), below: domain.TeamID(newID()),
 		skill: domain.SkillID(newID()), beta: domain.SkillID(newID()), spare: domain.SkillID(newID()),
 		retiring: domain.SkillID(newID()), fresh: domain.SkillID(newID()),
-		role: domain.RoleID(newID()), draft: domain.RoleID(newID()),
+		role: domain.RoleID(newID()), draft: domain.RoleID(newID()), doomed: domain.RoleID(newID()), deleted: domain.RoleID(newID()),
+		category:    domain.CategoryID(newID()),
 		catalogRole: domain.RoleID(newID()), catalogDraft: domain.RoleID(newID()), catalogSkill: domain.SkillID(newID()),
 	}
 	if err := r.handler.Bootstrap(r.Context()); err != nil {
@@ -246,10 +249,10 @@ func (r *rig) fixture(planID domain.PlanID) fixture {
 	}{
 		{domain.CatalogPlan, []commands.Command{
 			commands.DefineSkill{Skill: f.catalogSkill, Name: "Reading", State: skill.Validated},
-			commands.CreateRole{Role: f.catalogRole, Title: "Reader"},
+			commands.CreateRole{Role: f.catalogRole, Title: "Reader for " + string(planID)},
 			commands.AddRoleSkill{Role: f.catalogRole, Skill: f.catalogSkill, Required: true},
 			commands.PublishRole{Role: f.catalogRole},
-			commands.CreateRole{Role: f.catalogDraft, Title: "Writer"},
+			commands.CreateRole{Role: f.catalogDraft, Title: "Writer for " + string(planID)},
 		}},
 		{planID, []commands.Command{
 			commands.CreatePlan{Plan: f.ops, Name: "Ops", Tier: plan.Enterprise, OwnerName: "Olga", OwnerEmail: "olga@example.org"},
@@ -273,6 +276,10 @@ func (r *rig) fixture(planID domain.PlanID) fixture {
 			commands.AddRoleSkill{Role: f.draft, Skill: f.skill, Required: true},
 			commands.AddRoleSkill{Role: f.draft, Skill: f.spare, Required: true},
 			commands.AddRoleSkill{Role: f.draft, Skill: f.retiring, Required: true},
+			commands.CreateRole{Role: f.doomed, Title: "Doomed"},
+			commands.CreateRole{Role: f.deleted, Title: "Deleted"},
+			commands.DeleteRole{Role: f.deleted, ConfirmTitle: "Deleted"},
+			commands.CreateCategory{Category: f.category, Name: "Craft"},
 			commands.RecordSkillIQ{Member: f.member, Skill: f.spare, Score: 150, Percentile: 50, MeasuredAt: clock, Session: "first"},
 			commands.AssignRole{Role: f.role, Members: []domain.MemberID{f.guest}},
 		}},
@@ -325,6 +332,14 @@ func (f fixture) bodies() []commands.Command {
 		commands.AdjustGoal{Role: f.draft, Skill: f.skill, Percent: 10},
 		commands.SetRequiredLevel{Role: f.draft, Skill: f.skill, Level: 3},
 		commands.PublishRole{Role: f.draft},
+		commands.PersonalizeBadge{Role: f.draft, Icon: "crown", Color: "#1d4ed8"},
+		commands.CategorizeRole{Role: f.draft, Category: f.category},
+		commands.SetPathway{Role: f.draft, AdvancesFrom: []domain.RoleID{f.role, f.catalogRole}},
+		commands.DeleteRole{Role: f.doomed, ConfirmTitle: "Doomed"},
+		commands.RestoreRole{Role: f.deleted},
+		commands.TransferRole{Role: f.draft, To: f.colleague},
+		commands.CreateCategory{Name: "Trade", Featured: true},
+		commands.FeatureCategory{Category: f.category, Featured: true},
 		commands.AssignRole{Role: f.role, Members: []domain.MemberID{f.member, f.guest}, Teams: []domain.TeamID{f.team}},
 		commands.UnassignRole{Role: f.role, Members: []domain.MemberID{f.guest}},
 		commands.SelectLevel{Role: f.role, Level: "mid", Member: f.member},

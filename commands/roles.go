@@ -45,7 +45,7 @@ func (c CustomizeRole) run(w *work) (Answer, error) {
 type DuplicateRole struct {
 	Role   domain.RoleID `json:"role,omitempty" doc:"Id of the new role; one is made if it is left out."`
 	Source domain.RoleID `json:"source" doc:"A role of the plan."`
-	Title  string        `json:"title,omitempty" doc:"Left out: that of the source."`
+	Title  string        `json:"title,omitempty" doc:"Left out: that of the source, which only works if the source was renamed or deleted since: titles differ."`
 }
 
 func (DuplicateRole) About() About {
@@ -72,7 +72,7 @@ func (w *work) copyRole(given, source domain.RoleID, title string, fromCatalog b
 
 func (w *work) newRole(given domain.RoleID, build func(domain.RoleID) (role.Command, error)) (Answer, error) {
 	id := domain.RoleID(w.newID(string(given)))
-	answer, err := decide(w, roles, string(id), func(s role.State) (role.Command, error) {
+	answer, err := w.titled(id, func(s role.State) (role.Command, error) {
 		if !s.Exists && given != "" { // an id of the catalog's would hide that role from the plan
 			other, err := w.Role(w.ctx, w.req.Plan, id)
 			if err != nil {
@@ -123,7 +123,7 @@ type AddRoleSkill struct {
 func (AddRoleSkill) About() About { return authoring("add-role-skill", "Add a skill to the draft.") }
 
 func (c AddRoleSkill) run(w *work) (Answer, error) {
-	return decide(w, roles, string(c.Role), func(role.State) (role.Command, error) {
+	return w.edit(c.Role, func(role.State) (role.Command, error) {
 		s, err := w.Skill(w.ctx, w.req.Plan, c.Skill)
 		return role.AddSkill{
 			Role: c.Role, Skill: c.Skill, Required: c.Required, SkillStatus: s.Status, Benchmark: s.Benchmark(c.Role),
@@ -215,5 +215,26 @@ func (PublishRole) About() About {
 func (c PublishRole) run(w *work) (Answer, error) { return w.decideRole(c.Role, role.Publish(c)) }
 
 func (w *work) decideRole(id domain.RoleID, c role.Command) (Answer, error) {
-	return decide(w, roles, string(id), func(role.State) (role.Command, error) { return c, nil })
+	return w.edit(id, func(role.State) (role.Command, error) { return c, nil })
+}
+
+// edit carries out a command that only those may send who may edit the role (SPEC ROL-10).
+func (w *work) edit(id domain.RoleID, build func(role.State) (role.Command, error)) (Answer, error) {
+	return w.permitted(id, access.OfRole.Edit, build)
+}
+
+// permitted carries out a command on a role that some may send and others not.
+func (w *work) permitted(id domain.RoleID, may func(access.OfRole) error, build func(role.State) (role.Command, error)) (Answer, error) {
+	return w.titled(id, func(s role.State) (role.Command, error) {
+		if s.Exists {
+			rights, err := w.OfRole(w.ctx, w.req.Principal, w.req.Plan, s)
+			if err != nil {
+				return nil, err
+			}
+			if err := may(rights); err != nil {
+				return nil, err
+			}
+		}
+		return build(s)
+	})
 }

@@ -14,9 +14,11 @@ import (
 	"rolewise/domain"
 	"rolewise/domain/apikey"
 	"rolewise/domain/assignment"
+	"rolewise/domain/category"
 	"rolewise/domain/command"
 	"rolewise/domain/events"
 	"rolewise/domain/member"
+	"rolewise/domain/pathway"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
 	"rolewise/domain/reactor"
@@ -32,6 +34,7 @@ var catalogs = map[string]*domain.Catalog{
 	"plan": plan.Events, "member": member.Events, "team": team.Events, "skill": skill.Events, "role": role.Events,
 	"assignment": assignment.Events, "results": results.Events, "progress": progress.Events, "apikey": apikey.Events,
 	"reservation": reservation.Events, "command": command.Events, "reactor": reactor.Events,
+	"category": category.Events, "pathway": pathway.Events,
 }
 
 func TestEveryCatalogIsTested(t *testing.T) {
@@ -59,7 +62,8 @@ func TestCategories(t *testing.T) {
 	for want, got := range map[string]string{
 		"plan": plan.Category, "member": member.Category, "teams": team.Category, "skill": skill.Category, "role": role.Category,
 		"assignment": assignment.Category, "results": results.Category, "progress": progress.Category, "apikey": apikey.Category,
-		"email": reservation.EmailCategory, "command": command.Category, "reactor": reactor.Category,
+		"email": reservation.EmailCategory, "title": reservation.TitleCategory, "command": command.Category,
+		"reactor": reactor.Category, "categories": category.Category, "pathways": pathway.Category,
 	} {
 		t.Run(want, func(t *testing.T) {
 			if got != want {

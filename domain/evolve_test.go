@@ -11,8 +11,10 @@ import (
 	"rolewise/domain"
 	"rolewise/domain/apikey"
 	"rolewise/domain/assignment"
+	"rolewise/domain/category"
 	"rolewise/domain/command"
 	"rolewise/domain/member"
+	"rolewise/domain/pathway"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
 	"rolewise/domain/reactor"
@@ -31,11 +33,13 @@ func TestEvolve(t *testing.T) {
 	t.Run("team", evolves(team.Decider))
 	t.Run("skill", evolves(skill.Decider))
 	t.Run("role", evolves(role.Decider))
+	t.Run("category", evolves(category.Decider))
+	t.Run("pathway", evolves(pathway.Decider))
 	t.Run("assignment", evolves(assignment.Decider))
 	t.Run("results", evolves(results.Decider))
 	t.Run("progress", evolves(progress.Decider))
 	t.Run("apikey", evolves(apikey.Decider))
-	t.Run("reservation", evolves(reservation.Decider))
+	t.Run("reservation", evolves(reservation.Titles))
 	t.Run("command", evolves(domain.Decider[command.State, any, command.Event]{
 		Initial: func() command.State { return command.State{} }, Evolve: command.Evolve,
 	}))

@@ -13,6 +13,8 @@ type (
 	TeamID   string
 	SkillID  string
 	RoleID   string
+
+	CategoryID string // of roles
 )
 
 // CatalogPlan is the vendor's own plan, readable by all.

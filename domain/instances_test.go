@@ -7,8 +7,10 @@ import (
 	"rolewise/domain/access"
 	"rolewise/domain/apikey"
 	"rolewise/domain/assignment"
+	"rolewise/domain/category"
 	"rolewise/domain/command"
 	"rolewise/domain/member"
+	"rolewise/domain/pathway"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
 	"rolewise/domain/reactor"
@@ -29,6 +31,7 @@ const (
 	sql      = "01890a5d-ac96-774b-bcce-b30209900022"
 	engineer = "01890a5d-ac96-774b-bcce-b30209900031"
 	analyst  = "01890a5d-ac96-774b-bcce-b30209900032"
+	craft    = "01890a5d-ac96-774b-bcce-b30209900041"
 )
 
 var (
@@ -39,6 +42,7 @@ var (
 			{Skill: golang, Required: true, Percent: 10, Benchmark: bench, Goals: skill.Thresholds{110, 220, 275}, RequiredLevel: 4},
 			{Skill: sql, Required: true, Percent: -10, Benchmark: bench, Goals: skill.Thresholds{90, 180, 225}, RequiredLevel: 2},
 		},
+		Badge: role.Badge{Icon: "server", Color: "#1d4ed8"},
 	}
 	hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 )
@@ -51,6 +55,8 @@ var instances = []any{
 	plan.PlanFeatureWithdrawn{Feature: plan.AdvancedAnalytics},
 	plan.RecalculationPolicySet{Recalculation: plan.OnVisit},
 	plan.LevelRulePolicySet{Rule: plan.LevelRule{Name: plan.KOfN, K: 3}},
+	plan.RoleEditingPolicySet{Editing: plan.AdminsEdit},
+	plan.DirectoryVisibilityPolicySet{Visibility: plan.FeaturedCategory},
 
 	member.MemberInvited{Member: ada, Name: "Ada Lovelace", Email: "ada@example.org", Title: "Analyst", AccessRole: member.Owner},
 	member.MemberInvitationAbandoned{Member: ada},
@@ -83,7 +89,18 @@ var instances = []any{
 	role.RoleSkillRequirementSet{Role: engineer, Skill: golang, Required: true},
 	role.GoalAdjusted{Role: engineer, Skill: golang, Percent: -10, Goals: skill.Thresholds{90, 180, 225}},
 	role.RequiredLevelSet{Role: engineer, Skill: golang, Level: 4},
+	role.RoleBadgePersonalized{Role: engineer, Badge: role.Badge{Icon: "server", Color: "#1d4ed8"}},
+	role.RoleCategorized{Role: engineer, Category: craft},
+	role.RoleDeleted{Role: engineer},
+	role.RoleRestored{Role: engineer},
+	role.RoleTransferred{Role: engineer, From: ada, To: bob},
+	role.RoleTitleYielded{Role: engineer},
 	role.RolePublished{Role: engineer, Version: 2, Content: content, OnPublish: role.Grandfather},
+
+	category.CategoryCreated{Category: craft, Name: "Craft", Featured: true},
+	category.CategoryFeatureSet{Category: craft, Featured: true},
+
+	pathway.PathwaySet{Role: engineer, AdvancesFrom: []domain.RoleID{analyst}},
 
 	assignment.MemberAssigned{Member: ada, Role: engineer, Message: "Welcome!", Notify: true},
 	assignment.MemberUnassigned{Member: ada, Role: engineer, Message: "Thank you.", Notify: true},

@@ -199,7 +199,7 @@ func one(yes bool) int {
 func summarise(m *readmodels.MemberState) counts {
 	var all counts
 	for _, s := range m.Standings {
-		if s.State != "" {
+		if s.State != "" && !s.Hidden {
 			all |= countStanding(s)
 		}
 	}
@@ -259,14 +259,14 @@ func publishTally(f *Fold, plan, role string) error {
 		return err
 	}
 	renamed := row.Title != state.Title
-	row.Title, row.Version, row.Own = state.Title, state.Version, from == plan
+	row.Title, row.Version, row.Own, row.Deleted = state.Title, state.Version, from == plan, state.Deleted
 	listTally(f, plan, role, row, renamed)
 	return nil
 }
 
 // listTally keeps the report's index in step with a tally.
 func listTally(f *Fold, plan, role string, row *readmodels.RoleTally, renamed bool) {
-	wanted := row.Own || row.Tally.Holders > 0
+	wanted := !row.Deleted && (row.Own || row.Tally.Holders > 0)
 	if wanted == (row.Listed != "") && !renamed {
 		return
 	}

@@ -80,9 +80,21 @@ func (h *history) answers(q *readmodels.Queries, report string, in domain.PlanID
 		add(unpack(q.Skills(ctx, plan, "", everything)))
 		add(unpack(q.Skills(ctx, plan, "s", everything)))
 	case "list-roles":
-		for _, state := range []string{"", "draft", "published"} {
-			add(unpack(q.Roles(ctx, plan, state, everything)))
+		for _, state := range []string{"", "draft", "published", "beta", "deleted"} {
+			add(unpack(q.Roles(ctx, plan, readmodels.RoleFilter{State: state}, everything)))
+			add(unpack(q.Roles(ctx, plan, readmodels.RoleFilter{State: state, Creators: append(texts(members), "")}, everything)))
 		}
+	case "get-role-diff":
+		each(roles, func(id string) {
+			row, at, err := q.Role(ctx, plan, id, 0)
+			if row != nil {
+				add(row.Diff(), at, err)
+			}
+		})
+	case "get-role-pathway":
+		each(roles, func(id string) { add(unpack(q.Pathway(ctx, plan, id, 0))) })
+	case "list-categories":
+		add(unpack(q.Categories(ctx, plan, everything)))
 	case "get-role":
 		each(roles, func(id string) { add(unpack(q.Role(ctx, plan, id, 0))) })
 	case "list-role-versions":
@@ -107,6 +119,14 @@ func (h *history) answers(q *readmodels.Queries, report string, in domain.PlanID
 		h.Fatalf("this test cannot ask for %s", report)
 	}
 	return text.String()
+}
+
+func texts[ID ~string](ids []ID) []string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, string(id))
+	}
+	return out
 }
 
 func unpack[T any](answer T, at readmodels.Checkpoint, err error) (any, readmodels.Checkpoint, error) {

@@ -37,6 +37,11 @@ func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, 
 		return err
 	}
 	if policy.OnVisit {
+		inForce, err := viewOf(f, planID, role, 0)
+		if err != nil {
+			return err
+		}
+		s.Hidden = inForce.deleted
 		in, err := inputsOf(f, planID, m, s)
 		if err == nil {
 			judge(f, s, in.Version, plan.LevelRule{Name: plan.RuleName(in.Rule), K: in.K}, skillsOf(in))
@@ -47,6 +52,7 @@ func derive(f *Fold, planID, id string, m *readmodels.MemberState, role string, 
 	if err != nil {
 		return err
 	}
+	s.Hidden = seen.inForce.deleted
 	view := seen.judged
 	var buffer [24]roleiq.Skill
 	skills := buffer[:0]
@@ -165,6 +171,7 @@ func current(f *Fold, planID string, m *readmodels.MemberState, s *readmodels.St
 // roleView is a version of a role with the states of its skills, as a plan sees them.
 type roleView struct {
 	known   bool // the role has a version in force
+	deleted bool
 	title   string
 	inForce int
 	version int // which this one is; 0 if the role is not known
@@ -219,7 +226,7 @@ func look(f *Fold, planID, role string, version int) (*roleView, error) {
 	if err != nil || state == nil {
 		return &roleView{}, err
 	}
-	view := &roleView{known: true, title: state.Title, inForce: state.Version, version: version}
+	view := &roleView{known: true, deleted: state.Deleted, title: state.Title, inForce: state.Version, version: version}
 	if version == 0 {
 		view.version = state.Version
 	}

@@ -372,7 +372,7 @@ func (p *tenant) titles(state string) []string {
 	p.fold()
 	var titles []string
 	for _, row := range pages(p.world, 2, func(want readmodels.Want) (readmodels.List[*readmodels.RoleRow], readmodels.Checkpoint, error) {
-		return p.ask.Roles(p.Context(), string(p.id), state, want)
+		return p.ask.Roles(p.Context(), string(p.id), readmodels.RoleFilter{State: state}, want)
 	}) {
 		titles = append(titles, row.Title+" "+row.State)
 	}

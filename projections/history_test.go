@@ -48,12 +48,13 @@ type history struct {
 	ids     int
 	first   eventstore.Position // of the log before it
 
-	plans    []domain.PlanID // two customers
-	members  map[domain.PlanID][]domain.MemberID
-	teams    map[domain.PlanID][]domain.TeamID
-	skills   map[domain.PlanID][]domain.SkillID // own ones, and of the vendor under "catalog"
-	roles    map[domain.PlanID][]domain.RoleID
-	sessions []taken
+	plans      []domain.PlanID // two customers
+	members    map[domain.PlanID][]domain.MemberID
+	teams      map[domain.PlanID][]domain.TeamID
+	skills     map[domain.PlanID][]domain.SkillID // own ones, and of the vendor under "catalog"
+	roles      map[domain.PlanID][]domain.RoleID
+	categories map[domain.PlanID][]domain.CategoryID
+	sessions   []taken
 }
 
 type taken struct {
@@ -74,7 +75,7 @@ func (hs *histories) random(t *rapid.T, least, most int) *history {
 		T: t, of: hs, clock: began, first: info.Head,
 		plans:   []domain.PlanID{domain.PlanID(fmt.Sprintf("a%06d", hs.count)), domain.PlanID(fmt.Sprintf("b%06d", hs.count))},
 		members: map[domain.PlanID][]domain.MemberID{}, teams: map[domain.PlanID][]domain.TeamID{},
-		skills: map[domain.PlanID][]domain.SkillID{}, roles: map[domain.PlanID][]domain.RoleID{},
+		skills: map[domain.PlanID][]domain.SkillID{}, roles: map[domain.PlanID][]domain.RoleID{}, categories: map[domain.PlanID][]domain.CategoryID{},
 	}
 	h.handler = commands.New(hs.log, func() time.Time { return h.clock }, emailKey)
 	h.found()
@@ -223,7 +224,7 @@ func (h *history) define(in domain.PlanID, state skill.Status) {
 func (h *history) createRole(in domain.PlanID) {
 	id := domain.RoleID(h.id())
 	h.roles[in] = append(h.roles[in], id)
-	h.send(in, commands.CreateRole{Role: id, Title: "Role " + string(id[30:])})
+	h.send(in, commands.CreateRole{Role: id, Title: "Role " + string(id[24:])})
 }
 
 // weighted lists the kinds of commands, each as often as it is likely.
@@ -234,7 +235,7 @@ var weighted = func() []func(*history) {
 		send  func(*history)
 	}{
 		{6, measure}, {3, invalidate}, {4, assign}, {3, unassign}, {4, moveBetweenTeams}, {2, selectLevel}, {4, visit}, {2, refresh},
-		{3, setPolicy}, {4, editRole}, {4, publish}, {2, changeSkill}, {1, startRole}, {2, grow}, {1, settle},
+		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {2, startRole}, {2, grow}, {1, settle},
 	} {
 		for range kind.times {
 			all = append(all, kind.send)
@@ -340,7 +341,7 @@ func editRole(h *history) {
 	case 4:
 		h.send(in, commands.AdjustGoal{Role: r, Skill: s, Percent: draw(h, []int{-10, 0, 10}, "percent")})
 	case 5:
-		h.send(in, commands.RenameRole{Role: r, Title: draw(h, []string{"Alpha", "ömega", "Role"}, "title")})
+		h.send(in, commands.RenameRole{Role: r, Title: draw(h, []string{"Alpha", "ömega", "Role"}, "title") + " " + string(r[24:])})
 	case 6:
 		h.send(in, commands.DescribeRole{Role: r, Description: draw(h, []string{"one", "two"}, "description"), Responsibilities: []string{"all"}})
 	case 7:
@@ -357,6 +358,42 @@ func editRole(h *history) {
 		if len(order) > 0 {
 			h.send(in, commands.ReorderRoleSkills{Role: r, Skills: rapid.Permutation(order).Draw(h.T, "order")})
 		}
+	}
+}
+
+// careForRole does to a role what is no edit of its draft.
+func careForRole(h *history) {
+	in := h.plan()
+	r := draw(h, h.roles[in], "role")
+	if len(h.categories[in]) == 0 {
+		id := domain.CategoryID(h.id())
+		h.categories[in] = append(h.categories[in], id)
+		h.send(in, commands.CreateCategory{Category: id, Name: "Category " + string(id[30:]), Featured: h.bool("featured")})
+	}
+	category := draw(h, h.categories[in], "category")
+	switch number(h.T, 0, 9, "care") {
+	case 0, 1:
+		state, err := h.handler.Role(h.of.Context(), in, r)
+		if err != nil {
+			h.Fatal(err)
+		}
+		h.send(in, commands.DeleteRole{Role: r, ConfirmTitle: state.Title()})
+	case 2, 3:
+		for _, deleted := range h.roles[in] {
+			h.send(in, commands.RestoreRole{Role: deleted})
+		}
+	case 4:
+		h.send(in, commands.TransferRole{Role: r, To: h.member(in)})
+	case 5:
+		h.send(in, commands.PersonalizeBadge{Role: r, Icon: draw(h, []string{"star", "moon"}, "icon"), Color: "#1d4ed8"})
+	case 6:
+		h.send(in, commands.CategorizeRole{Role: r, Category: draw(h, []domain.CategoryID{"", category}, "category or none")})
+	case 7:
+		h.send(in, commands.SetPathway{Role: r, AdvancesFrom: []domain.RoleID{h.anyRole(in)}})
+	case 8:
+		h.send(in, commands.FeatureCategory{Category: category, Featured: h.bool("featured")})
+	case 9:
+		h.send(in, commands.SetPolicy{Policy: "directory_visibility", Value: []byte(draw(h, []string{`"published"`, `"featured_category"`}, "visibility"))})
 	}
 }
 
@@ -394,12 +431,12 @@ func startRole(h *history) {
 	case 1:
 		id := domain.RoleID(h.id())
 		h.roles[in] = append(h.roles[in], id)
-		h.send(in, commands.CustomizeRole{Role: id, Source: draw(h, h.roles[domain.CatalogPlan], "source")})
+		h.send(in, commands.CustomizeRole{Role: id, Source: draw(h, h.roles[domain.CatalogPlan], "source"), Title: "Own " + string(id[24:])})
 	case 2:
 		id := domain.RoleID(h.id())
 		source := draw(h, h.roles[in], "source")
 		h.roles[in] = append(h.roles[in], id)
-		h.send(in, commands.DuplicateRole{Role: id, Source: source})
+		h.send(in, commands.DuplicateRole{Role: id, Source: source, Title: "Copy " + string(id[24:])})
 	}
 }
 
@@ -438,7 +475,8 @@ func (hs *histories) covered() {
 	hs.Helper()
 	for _, p := range projections.All() {
 		for _, name := range p.Types() {
-			if hs.seen[name] == 0 {
+			// A title is yielded only by what a crash has left; TestRoleDetails has such an event.
+			if hs.seen[name] == 0 && name != "RoleTitleYielded" {
 				hs.Errorf("no %s in any history: %s was not tried with it", name, p.Scope)
 			}
 		}

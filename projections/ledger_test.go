@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"rolewise/domain"
 	"rolewise/domain/assignment"
 	"rolewise/domain/events"
 	"rolewise/domain/member"
@@ -46,8 +47,11 @@ type (
 		at      time.Time
 		invalid bool
 	}
-	published struct{ versions []role.Content }
-	named     struct {
+	published struct {
+		versions []role.Content
+		deleted  bool
+	}
+	named struct {
 		name string
 		skill.Status
 	}
@@ -145,6 +149,17 @@ func (l *ledger) apply(in string, event any) {
 		l.skills[at{in, string(e.Skill)}].Status = skill.Retired
 	case role.RolePublished:
 		l.publish(in, e)
+	case role.RoleDeleted:
+		l.setDeleted(in, e.Role, true)
+	case role.RoleRestored:
+		l.setDeleted(in, e.Role, false)
+	}
+}
+
+// setDeleted hides a role that was published, with all that is counted of it (ROL-9).
+func (l *ledger) setDeleted(in string, id domain.RoleID, is bool) {
+	if r := l.roles[at{in, string(id)}]; r != nil {
+		r.deleted = is
 	}
 }
 

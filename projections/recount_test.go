@@ -154,7 +154,8 @@ func (c *recount) roleLine(id string) (readmodels.RoleLine, bool) {
 	for _, k := range versions[len(versions)-1].Skills {
 		line.Beta = line.Beta || (k.Required && c.skill(c.in, string(k.Skill)).Status == "beta")
 	}
-	return line, held || c.ledger.roles[at{c.in, id}] != nil
+	of := c.ledger.role(c.in, id)
+	return line, !of.deleted && (held || c.ledger.roles[at{c.in, id}] != nil)
 }
 
 // totals counts each member once in each column.
@@ -163,7 +164,7 @@ func (c *recount) totals() readmodels.TotalLine {
 	for _, who := range c.members() {
 		var own readmodels.TotalLine
 		for _, id := range c.roleIDs() {
-			if c.holds(who, id) {
+			if c.holds(who, id) && !c.ledger.role(c.in, id).deleted {
 				count(&own, c.paths(who, id), c.ledger.people[who].selected[id], c.stands(who, id))
 			}
 		}
@@ -274,7 +275,9 @@ func (c *recount) people() {
 				continue
 			}
 			s := c.stands(who, id)
-			want[id] = jsonText(c.T, []any{s.state, orNull(s.level), s.done, s.of, c.paths(who, id), orNull(c.ledger.people[who].selected[id])})
+			if !c.ledger.role(c.in, id).deleted {
+				want[id] = jsonText(c.T, []any{s.state, orNull(s.level), s.done, s.of, c.paths(who, id), orNull(c.ledger.people[who].selected[id])})
+			}
 			if paths := c.paths(who, id); len(paths) > 0 {
 				wantHeld[id] = paths
 			}

@@ -13,13 +13,15 @@ import (
 func roles() *Projection {
 	return New(readmodels.Roles,
 		On(func(f *Fold, e role.RoleCreated) error {
-			return newRole(f, e.Role, "", 0, role.Content{Title: e.Title})
+			return newRole(f, readmodels.RoleRow{Role: string(e.Role), Creator: string(e.Creator)}, role.Content{Title: e.Title})
 		}),
 		On(func(f *Fold, e role.RoleCustomized) error {
-			return newRole(f, e.Role, e.Source, e.SourceVersion, e.Content)
+			copied := readmodels.RoleRow{Role: string(e.Role), Source: string(e.Source), SourceVersion: e.SourceVersion, Creator: string(e.Creator)}
+			return newRole(f, copied, e.Content)
 		}),
 		On(func(f *Fold, e role.RoleDuplicated) error {
-			return newRole(f, e.Role, e.Source, e.SourceVersion, e.Content)
+			copied := readmodels.RoleRow{Role: string(e.Role), Source: string(e.Source), SourceVersion: e.SourceVersion, Creator: string(e.Creator)}
+			return newRole(f, copied, e.Content)
 		}),
 		On(roleRenamed),
 		On(func(f *Fold, e role.RoleDescribed) error {
@@ -64,7 +66,34 @@ func roles() *Projection {
 			return editSkill(f, e.Role, e.Skill, func(s *readmodels.RoleSkill) { s.RequiredLevel = e.Level })
 		}),
 		On(rolePublished),
-		On(nameSkill), On(renameSkill), On(validateSkill), On(retireSkill),
+		On(func(f *Fold, e role.RoleBadgePersonalized) error {
+			return editDraft(f, e.Role, func(c *readmodels.RoleContent) { c.Badge = roleBadge(e.Badge) })
+		}),
+		On(func(f *Fold, e role.RoleCategorized) error {
+			return relistRole(f, e.Role, func(row *readmodels.RoleRow) { row.Category = string(e.Category) })
+		}),
+		On(func(f *Fold, e role.RoleTransferred) error {
+			return relistRole(f, e.Role, func(row *readmodels.RoleRow) { row.Creator = string(e.To) })
+		}),
+		On(func(f *Fold, e role.RoleDeleted) error {
+			return relistRole(f, e.Role, func(row *readmodels.RoleRow) { row.State = deleted })
+		}),
+		On(func(f *Fold, e role.RoleRestored) error {
+			return relistRole(f, e.Role, func(row *readmodels.RoleRow) {
+				if row.State = draft; row.Version > 0 {
+					row.State = published
+				}
+			})
+		}),
+		On(func(f *Fold, e role.RoleTitleYielded) error { // its revision is all that changes
+			row, err := peek(f, readmodels.RoleRows, e.Role)
+			if err != nil || row == nil {
+				return err
+			}
+			return relistRole(f, e.Role, func(*readmodels.RoleRow) {})
+		}),
+		On(categoryCreated), On(categoryFeatured), On(directoryPolicySet), On(pathwaySet),
+		On(nameSkillWithIcon), On(renameSkill), On(validateSkill), On(retireSkill),
 		On(func(f *Fold, e skill.BenchmarkPublished) error {
 			id := string(e.Skill)
 			if e.Role != "" {
@@ -79,15 +108,20 @@ func roles() *Projection {
 	)
 }
 
-func newRole(f *Fold, id, source domain.RoleID, sourceVersion int, content role.Content) error {
-	row, err := edit(f, readmodels.RoleRows, id)
+// States of a role in its row.
+const (
+	draft     = "draft"
+	published = "published"
+	deleted   = "deleted"
+)
+
+func newRole(f *Fold, given readmodels.RoleRow, content role.Content) error {
+	row, err := edit(f, readmodels.RoleRows, given.Role)
 	if err != nil {
 		return err
 	}
-	*row = readmodels.RoleRow{
-		Role: string(id), Title: content.Title, State: "draft", Source: string(source), SourceVersion: sourceVersion,
-		Draft: roleContent(content), Edited: true, Revision: int64(f.Revision),
-	}
+	*row = given
+	row.Title, row.State, row.Draft, row.Edited, row.Revision = content.Title, draft, roleContent(content), true, int64(f.Revision)
 	listRole(f, row, f.tx.Add)
 	return nil
 }
@@ -95,12 +129,35 @@ func newRole(f *Fold, id, source domain.RoleID, sourceVersion int, content role.
 // listRole adds or removes the entries under which a role is listed.
 func listRole(f *Fold, row *readmodels.RoleRow, change func(plan, index, entry string)) {
 	entry := readmodels.EntryOf(readmodels.Fold(row.Title), row.Role)
-	change(f.Plan, readmodels.RoleIndex, entry)
-	if row.State == "draft" {
-		change(f.Plan, readmodels.DraftIndex, entry)
-	} else {
-		change(f.Plan, readmodels.PublishedIndex, entry)
+	by := readmodels.EntryOf(row.Creator, entry)
+	if row.State == deleted {
+		change(f.Plan, readmodels.DeletedIndex, entry)
+		change(f.Plan, readmodels.DeletedByIndex, by)
+		return
 	}
+	change(f.Plan, readmodels.RoleIndex, entry)
+	if row.State == draft {
+		change(f.Plan, readmodels.DraftIndex, entry)
+		change(f.Plan, readmodels.DraftByIndex, by)
+		return
+	}
+	change(f.Plan, readmodels.PublishedIndex, entry)
+	if row.Category != "" {
+		change(f.Plan, readmodels.CategoryRoleIndex, readmodels.EntryOf(row.Category, entry))
+	}
+}
+
+// relistRole changes a role in what decides where it is listed.
+func relistRole(f *Fold, id domain.RoleID, change func(*readmodels.RoleRow)) error {
+	row, err := edit(f, readmodels.RoleRows, id)
+	if err != nil {
+		return err
+	}
+	listRole(f, row, f.tx.Remove)
+	change(row)
+	row.Revision = int64(f.Revision)
+	listRole(f, row, f.tx.Add)
+	return nil
 }
 
 func roleRenamed(f *Fold, e role.RoleRenamed) error {
@@ -108,7 +165,7 @@ func roleRenamed(f *Fold, e role.RoleRenamed) error {
 		return err
 	}
 	row, err := edit(f, readmodels.RoleRows, e.Role)
-	if err != nil || row.State != "draft" {
+	if err != nil || row.State != draft {
 		return err
 	}
 	listRole(f, row, f.tx.Remove)
@@ -143,7 +200,7 @@ func rolePublished(f *Fold, e role.RolePublished) error {
 	}
 	listRole(f, row, f.tx.Remove)
 	inForce := roleContent(e.Content)
-	row.Title, row.State, row.Version, row.InForce = e.Content.Title, "published", e.Version, &inForce
+	row.Title, row.State, row.Version, row.InForce = e.Content.Title, published, e.Version, &inForce
 	row.Draft, row.Edited, row.Revision = roleContent(e.Content), false, int64(f.Revision)
 	listRole(f, row, f.tx.Add)
 
@@ -162,11 +219,19 @@ func rolePublished(f *Fold, e role.RolePublished) error {
 func roleContent(c role.Content) readmodels.RoleContent {
 	content := readmodels.RoleContent{
 		Title: c.Title, Description: c.Description, Responsibilities: append([]string{}, c.Responsibilities...), Skills: []readmodels.RoleSkill{},
+		Badge: roleBadge(c.Badge),
 	}
 	for _, s := range c.Skills {
 		content.Skills = append(content.Skills, roleSkill(s))
 	}
 	return content
+}
+
+func roleBadge(b role.Badge) *readmodels.RoleBadge {
+	if b == (role.Badge{}) {
+		return nil
+	}
+	return &readmodels.RoleBadge{Icon: b.Icon, Color: string(b.Color)}
 }
 
 func roleSkill(s role.Skill) readmodels.RoleSkill {
@@ -182,6 +247,15 @@ func nameSkill(f *Fold, e skill.SkillDefined) error {
 	row, err := edit(f, readmodels.SkillNames, e.Skill)
 	if err == nil {
 		*row = readmodels.SkillName{Name: e.Name, State: string(e.State)}
+	}
+	return err
+}
+
+// nameSkillWithIcon is nameSkill for the editor of roles, which suggests the icons of skills for badges.
+func nameSkillWithIcon(f *Fold, e skill.SkillDefined) error {
+	row, err := edit(f, readmodels.SkillNames, e.Skill)
+	if err == nil {
+		*row = readmodels.SkillName{Name: e.Name, State: string(e.State), Icon: e.Icon}
 	}
 	return err
 }

@@ -21,7 +21,7 @@ type standings struct {
 	watch func(f *Fold, c change, m *readmodels.MemberState) (after func() error, err error)
 	// joined is called for a new member; published for each plan that a newly published version concerns.
 	joined    func(f *Fold) error
-	published func(f *Fold, plan, role string) error
+	published func(f *Fold, plan, role string) error // deleted or restored, too
 }
 
 func (s *standings) rules() []Rule {
@@ -55,7 +55,7 @@ func (s *standings) rules() []Rule {
 			}
 			return err
 		}),
-		On(s.refreshed), On(s.measured), On(s.invalidated), On(s.rolePublished),
+		On(s.refreshed), On(s.measured), On(s.invalidated), On(s.rolePublished), On(s.roleDeleted), On(s.roleRestored),
 		On(nameSkill), On(renameSkill),
 		On(func(f *Fold, e skill.SkillValidated) error {
 			return s.skillChanged(f, e.Skill, func() error { return validateSkill(f, e) })

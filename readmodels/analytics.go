@@ -41,8 +41,9 @@ type (
 	RoleTally struct {
 		Title   string `json:"title"`
 		Version int    `json:"version"`
-		Own     bool   `json:"own"`              // the plan's own, listed also without a holder
-		Listed  string `json:"listed,omitempty"` // its entry in the report, empty while it is not listed
+		Own     bool   `json:"own"`               // the plan's own, listed also without a holder
+		Deleted bool   `json:"deleted,omitempty"` // not listed, whoever holds it
+		Listed  string `json:"listed,omitempty"`  // its entry in the report, empty while it is not listed
 		Tally   Tally  `json:"tally"`
 	}
 	// PlanTally counts distinct members over all roles.

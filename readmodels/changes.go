@@ -25,6 +25,8 @@ func Reports() []Report {
 	skills := []string{SkillRows.Name, SkillIndex, SkillWordIndex}
 	named := []string{SkillNames.Name}
 	benched := []string{SkillNames.Name, Benchmarks.Name}
+	shown := append([]string{RoleRows.Name, CategoryRows.Name, DirectoryPolicies.Name}, benched...)
+	lists := []string{RoleIndex, DraftIndex, PublishedIndex, DeletedIndex, DraftByIndex, DeletedByIndex}
 	versions := []string{RoleVersions.Name, SkillNames.Name}
 	return []Report{
 		{"my-plans", Directory, []string{PlanRows.Name}, nil},
@@ -33,8 +35,11 @@ func Reports() []Report {
 		{"list-teams", Directory, []string{TeamRows.Name, TeamIndex}, nil},
 		{"list-skills", Directory, skills, skills},
 
-		{"list-roles", Roles, append([]string{RoleRows.Name, RoleIndex, DraftIndex, PublishedIndex}, benched...), benched},
-		{"get-role", Roles, append([]string{RoleRows.Name}, benched...), benched},
+		{"list-roles", Roles, append(lists, shown...), benched},
+		{"get-role", Roles, shown, benched},
+		{"get-role-diff", Roles, shown, benched},
+		{"get-role-pathway", Roles, []string{RoleRows.Name, PathwayStates.Name, AdvanceIndex}, []string{RoleRows.Name}},
+		{"list-categories", Roles, []string{CategoryRows.Name, CategoryIndex, CategoryRoleIndex}, nil},
 		{"list-role-versions", Roles, append([]string{VersionRows.Name, VersionIndex}, named...), named},
 
 		{"list-role-members", Assignments, []string{MemberPaths.Name, DirectIndex, RoleTeamIndex, TeamMemberIndex}, nil},

@@ -47,6 +47,7 @@ type (
 		Done     int
 		Required int
 		Rule     string      // by which the level was judged
+		Hidden   bool        // the role was deleted: the standing goes on, but is not shown, nor counted in the totals (SPEC ROL-9)
 		Since    CauseRecord // the event that last changed state or level
 		Kept     any         // what rules keep between events; no part of the document
 
@@ -285,14 +286,19 @@ func (s *Standing) pack(b []byte) []byte {
 	b = packNumber(packNumber(packText(b, s.Selected), s.Version), s.Pinned)
 	b = packNumber(packNumber(packText(packText(b, s.State), s.Level), s.Done), s.Required)
 	b = packNumber(packText(b, s.Rule), int(s.Since.Position))
-	return packTime(packText(b, s.Since.Type), s.Since.Time)
+	b = packTime(packText(b, s.Since.Type), s.Since.Time)
+	if s.Hidden {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 func (u *unpacker) standing() *Standing {
 	return &Standing{
 		Role: u.text(), Paths: u.texts(), Selected: u.text(), Version: u.number(), Pinned: u.number(), State: u.text(),
 		Level: u.text(), Done: u.number(), Required: u.number(), Rule: u.text(),
-		Since: CauseRecord{Position: eventstore.Position(u.number()), Type: u.text(), Time: u.time()},
+		Since:  CauseRecord{Position: eventstore.Position(u.number()), Type: u.text(), Time: u.time()},
+		Hidden: u.flags() == 1,
 	}
 }
 

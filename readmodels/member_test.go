@@ -49,6 +49,7 @@ func drawMember(t *rapid.T) *readmodels.MemberState {
 		s := m.EditIn(drawText(t))
 		s.Paths = append(s.Paths, drawText(t))
 		s.Selected, s.State, s.Level, s.Rule = drawText(t), drawText(t), drawText(t), drawText(t)
+		s.Hidden = rapid.Bool().Draw(t, "hidden")
 		s.Version, s.Pinned, s.Done, s.Required = rapid.IntRange(0, 1000).Draw(t, "n"), 1, 2, 3
 		s.Since = readmodels.CauseRecord{Position: 77, Type: drawText(t), Time: drawTime(t)}
 		taken := 0
@@ -108,7 +109,7 @@ func TestPackedFormIsKept(t *testing.T) {
 		"02fe" + id +
 		"1e00ff01738a020282c0d6fcf3c501050002fe" + id +
 		"0414fd" + id +
-		"0004000600000611141ba0dfd6fcf3c50102fe" + id +
+		"0004000600000611141ba0dfd6fcf3c5010002fe" + id +
 		"10041100040f020e00"
 	if got := hex.EncodeToString(packed); got != want {
 		t.Errorf("packed\n%s\nnot\n%s", got, want)

@@ -56,14 +56,14 @@ func (p *pointed) commit(build readmodels.Build, after, through int) {
 
 func (p *pointed) at(want int) {
 	p.Helper()
-	if _, at, err := p.ask.Roles(p.Context(), "acme", "", readmodels.Want{Limit: 1}); err != nil || at.Position != eventstore.Position(want) {
+	if _, at, err := p.ask.Roles(p.Context(), "acme", readmodels.RoleFilter{}, readmodels.Want{Limit: 1}); err != nil || at.Position != eventstore.Position(want) {
 		p.Errorf("at %s, %v, want %d", at.Position, err, want)
 	}
 }
 
 func (p *pointed) rebuilding(build readmodels.Build, have, want int) {
 	p.Helper()
-	_, _, err := p.ask.Roles(p.Context(), "acme", "", readmodels.Want{Limit: 1})
+	_, _, err := p.ask.Roles(p.Context(), "acme", readmodels.RoleFilter{}, readmodels.Want{Limit: 1})
 	var is *readmodels.RebuildingError
 	if !errors.As(err, &is) || is.Scope != readmodels.Roles.Of(build) || is.Have != eventstore.Position(have) || is.Want != eventstore.Position(want) {
 		p.Errorf("got %v, want rebuilding of %s: %d of %d", err, build, have, want)
@@ -158,7 +158,7 @@ func TestPointers(t *testing.T) {
 		}
 		ask := readmodels.NewQueries(shifting, 1)
 		ask.Expect(5)
-		_, at, err := ask.Roles(t.Context(), "acme", "", readmodels.Want{Limit: 1})
+		_, at, err := ask.Roles(t.Context(), "acme", readmodels.RoleFilter{}, readmodels.Want{Limit: 1})
 		var rebuilding *readmodels.RebuildingError
 		if !errors.As(err, &rebuilding) {
 			t.Errorf("what was being emptied is answered at %s: %v", at.Position, err)

@@ -20,7 +20,7 @@ func TestQueriesNeverGoBack(t *testing.T) {
 		}
 	}
 	ask := func(q *readmodels.Queries) (readmodels.Checkpoint, error) {
-		_, at, err := q.Roles(t.Context(), "acme", "", readmodels.Want{Limit: 1})
+		_, at, err := q.Roles(t.Context(), "acme", readmodels.RoleFilter{}, readmodels.Want{Limit: 1})
 		return at, err
 	}
 	refused := func(err error, have, want int) {

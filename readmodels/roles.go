@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rolewise/eventstore"
@@ -13,16 +14,20 @@ type (
 	RoleRow struct {
 		Role          string       `json:"role"`
 		Title         string       `json:"title"` // of the version in force, of the draft before there is one
-		State         string       `json:"state"` // draft or published
+		State         string       `json:"state"` // draft, published or deleted
 		Version       int          `json:"version"`
 		Source        string       `json:"source,omitempty"` // the role it was copied from
 		SourceVersion int          `json:"source_version,omitempty"`
+		Creator       string       `json:"creator,omitempty"`  // who may edit it (SPEC ROL-10)
+		Category      string       `json:"category,omitempty"` // in force at once, no part of a version
 		Draft         RoleContent  `json:"draft"`
-		InForce       *RoleContent `json:"in_force"` // null before the first publication
-		Edited        bool         `json:"edited"`   // the draft was changed since the last publication
-		Beta          bool         `json:"beta"`     // a required skill is in beta; filled in when queried
-		Warnings      []string     `json:"warnings"` // filled in when queried
-		Revision      int64        `json:"revision"` // for If-Match
+		InForce       *RoleContent `json:"in_force"`         // null before the first publication
+		Edited        bool         `json:"edited"`           // the draft was changed since the last publication
+		Beta          bool         `json:"beta"`             // a required skill is in beta; filled in when queried
+		InDirectory   bool         `json:"in_directory"`     // learners find it there; filled in when queried (SPEC ROL-12)
+		Icons         []string     `json:"icon_suggestions"` // those of the draft's skills; filled in when queried (SPEC ROL-7)
+		Warnings      []string     `json:"warnings"`         // filled in when queried
+		Revision      int64        `json:"revision"`         // for If-Match
 	}
 	// RoleContent is what a draft or a version consists of.
 	RoleContent struct {
@@ -30,6 +35,12 @@ type (
 		Description      string      `json:"description"`
 		Responsibilities []string    `json:"responsibilities"`
 		Skills           []RoleSkill `json:"skills"`
+		Badge            *RoleBadge  `json:"badge"` // null: none
+	}
+	// RoleBadge is shown beside a role's title: a white icon on a coloured ground.
+	RoleBadge struct {
+		Icon  string `json:"icon"`
+		Color string `json:"color"` // #rrggbb
 	}
 	// RoleSkill is a skill in a role.
 	RoleSkill struct {
@@ -60,6 +71,7 @@ type (
 	SkillName struct {
 		Name  string `json:"name"`
 		State string `json:"state"`
+		Icon  string `json:"icon,omitempty"` // only where roles are read
 	}
 )
 
@@ -72,28 +84,14 @@ var (
 )
 
 const (
-	RoleIndex      = "roles"
+	RoleIndex      = "roles" // all but the deleted
 	DraftIndex     = "roles-draft"
 	PublishedIndex = "roles-published"
+	DeletedIndex   = "roles-deleted"
+	DraftByIndex   = "roles-draft-by" // creator, then as in DraftIndex
+	DeletedByIndex = "roles-deleted-by"
 	VersionIndex   = "versions"
 )
-
-// Roles lists the plan's roles by title; state is "draft" (never published), "published", or empty for both.
-func (q *Queries) Roles(ctx context.Context, plan, state string, want Want) (page List[*RoleRow], at Checkpoint, err error) {
-	index := map[string]string{"": RoleIndex, "draft": DraftIndex, "published": PublishedIndex}[state]
-	at, err = q.view(ctx, Roles, plan, want.Min, func(r Reader) error {
-		if page, err = list(ctx, r, Roles, RoleRows, plan, index, "", want); err != nil {
-			return err
-		}
-		for _, row := range page.Items {
-			if err := nameSkills(ctx, r, plan, row); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return page, at, err
-}
 
 // Role returns a role of the plan, nil if there is none.
 func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Position) (row *RoleRow, at Checkpoint, err error) {
@@ -104,7 +102,7 @@ func (q *Queries) Role(ctx context.Context, plan, id string, min eventstore.Posi
 			return err
 		}
 		row = rows[0]
-		return nameSkills(ctx, r, plan, row)
+		return complete(ctx, r, plan, row)
 	})
 	return row, at, err
 }
@@ -126,8 +124,16 @@ func (q *Queries) RoleVersions(ctx context.Context, plan, id string, want Want) 
 }
 
 func nameSkills(ctx context.Context, r Reader, plan string, row *RoleRow) error {
-	if err := name(ctx, r, plan, row.Draft.Skills); err != nil {
+	named, err := namesOf(ctx, r, Roles, plan, row.Draft.Skills)
+	if err != nil {
 		return err
+	}
+	row.Icons = []string{}
+	for i, skill := range named {
+		row.Draft.Skills[i].Name, row.Draft.Skills[i].State = skill.Name, skill.State
+		if skill.Icon != "" && !slices.Contains(row.Icons, skill.Icon) {
+			row.Icons = append(row.Icons, skill.Icon)
+		}
 	}
 	if err := compareBenchmarks(ctx, r, plan, row.Role, row.Draft.Skills); err != nil {
 		return err

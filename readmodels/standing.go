@@ -31,6 +31,7 @@ type (
 	RoleState struct {
 		Title   string `json:"title"`
 		Version int    `json:"version"`
+		Deleted bool   `json:"deleted,omitempty"`
 	}
 	// RoleVersion is what one version of a role demands.
 	RoleVersion struct {
@@ -128,7 +129,7 @@ func (q *Queries) MemberProgress(ctx context.Context, plan, member string, min e
 		}
 		rows = []ProgressRow{}
 		for _, standing := range states[0].Standings {
-			if !standing.Holds() {
+			if !standing.Holds() || standing.Hidden {
 				continue
 			}
 			row, err := progressRow(ctx, r, plan, member, standing.Role, standing)

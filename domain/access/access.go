@@ -35,6 +35,9 @@ const (
 	ManageTeams      Action = "manage_teams"      // teams and team roles
 	DefineSkills     Action = "define_skills"     // skills and benchmarks
 	AuthorRoles      Action = "author_roles"      // create, customise, edit, publish
+	DeleteRoles      Action = "delete_roles"      // delete and restore; see OfRole.Delete
+	TransferRoles    Action = "transfer_roles"    // make another member their creator
+	ClassifyRoles    Action = "classify_roles"    // categories, pathways
 	AssignRoles      Action = "assign_roles"      // assign and unassign
 	RefreshProgress  Action = "refresh_progress"  // on behalf of leaders
 	LearnRole        Action = "learn_role"        // select a level, visit a role: for oneself
@@ -63,6 +66,9 @@ var table = map[Action][]Scope{
 	ManageTeams:      {Write},
 	DefineSkills:     {Write},
 	AuthorRoles:      {Write},
+	DeleteRoles:      {Write},
+	TransferRoles:    {Everything},
+	ClassifyRoles:    {Write},
 	AssignRoles:      {Write},
 	RefreshProgress:  {Write},
 	LearnRole:        {Write},

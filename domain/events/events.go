@@ -5,8 +5,10 @@ import (
 	"rolewise/domain"
 	"rolewise/domain/apikey"
 	"rolewise/domain/assignment"
+	"rolewise/domain/category"
 	"rolewise/domain/command"
 	"rolewise/domain/member"
+	"rolewise/domain/pathway"
 	"rolewise/domain/plan"
 	"rolewise/domain/progress"
 	"rolewise/domain/reactor"
@@ -18,5 +20,5 @@ import (
 )
 
 // All lists every event type there is.
-var All = domain.Join(plan.Events, member.Events, team.Events, skill.Events, role.Events, assignment.Events,
+var All = domain.Join(plan.Events, member.Events, team.Events, skill.Events, role.Events, category.Events, pathway.Events, assignment.Events,
 	results.Events, progress.Events, apikey.Events, reservation.Events, command.Events, reactor.Events)

@@ -54,6 +54,8 @@ var Events = domain.NewCatalog(
 	domain.Type[PlanFeatureWithdrawn]("PlanFeatureWithdrawn"),
 	domain.Type[RecalculationPolicySet]("RecalculationPolicySet"),
 	domain.Type[LevelRulePolicySet]("LevelRulePolicySet"),
+	domain.Type[RoleEditingPolicySet]("RoleEditingPolicySet"),
+	domain.Type[DirectoryVisibilityPolicySet]("DirectoryVisibilityPolicySet"),
 )
 
 // Commands to a plan.
@@ -89,6 +91,9 @@ type State struct {
 	Features      map[Feature]bool // single grants (true) and withdrawals (false)
 	Recalculation Recalculation
 	Rule          LevelRule
+
+	RoleEditing         RoleEditing
+	DirectoryVisibility DirectoryVisibility
 }
 
 // Has tells whether the plan may use a feature: by its tier, or by a single grant (SPEC PLN-1).
@@ -101,9 +106,11 @@ func (s State) Has(f Feature) bool {
 
 // Decider holds the rules of a plan (SPEC PLN-1, PLN-4).
 var Decider = domain.Decider[State, Command, Event]{
-	Initial: func() State { return State{Recalculation: Automatic, Rule: DefaultRule} },
-	Decide:  decide,
-	Evolve:  evolve,
+	Initial: func() State {
+		return State{Recalculation: Automatic, Rule: DefaultRule, RoleEditing: CreatorEdits, DirectoryVisibility: PublishedRoles}
+	},
+	Decide: decide,
+	Evolve: evolve,
 }
 
 func decide(s State, c Command) ([]Event, error) {
@@ -145,6 +152,10 @@ func decide(s State, c Command) ([]Event, error) {
 			return nil, err
 		}
 		return []Event{LevelRulePolicySet(c)}, nil
+	case SetRoleEditing:
+		return c.decide(s)
+	case SetDirectoryVisibility:
+		return c.decide(s)
 	}
 	return nil, nil
 }
@@ -179,6 +190,10 @@ func evolve(s State, e Event) State {
 		s.Recalculation = e.Recalculation
 	case LevelRulePolicySet:
 		s.Rule = e.Rule
+	case RoleEditingPolicySet:
+		s.RoleEditing = e.Editing
+	case DirectoryVisibilityPolicySet:
+		s.DirectoryVisibility = e.Visibility
 	}
 	return s
 }

@@ -26,6 +26,7 @@ type Content struct {
 	Description      string   `json:"description,omitempty" personal:"-"`
 	Responsibilities []string `json:"responsibilities,omitempty" personal:"-"`
 	Skills           []Skill  `json:"skills"`
+	Badge            Badge    `json:"badge,omitzero"` // since schema version 2 of the events that carry it
 }
 
 // OnPublish says what a new version means for members who completed the one before (SPEC ROL-8).
@@ -98,6 +99,31 @@ type (
 		Skill domain.SkillID `json:"skill"`
 		Level int            `json:"level"` // on the rating scale; 0: none
 	}
+	RoleBadgePersonalized struct {
+		Role  domain.RoleID `json:"role"`
+		Badge Badge         `json:"badge"`
+	}
+	// RoleCategorized is in force at once, for the draft and the version in force: it is no part of a version.
+	RoleCategorized struct {
+		Role     domain.RoleID     `json:"role"`
+		Category domain.CategoryID `json:"category,omitempty"` // empty: none
+	}
+	RoleDeleted struct {
+		Role domain.RoleID `json:"role"`
+	}
+	RoleRestored struct {
+		Role domain.RoleID `json:"role"`
+	}
+	RoleTransferred struct {
+		Role domain.RoleID   `json:"role"`
+		From domain.MemberID `json:"from,omitempty"`
+		To   domain.MemberID `json:"to"`
+	}
+	// RoleTitleYielded says that another role asked for a title reserved for this one, which did not have it. It changes
+	// nothing but the revision: what was about to give this role the title fails, and is decided anew.
+	RoleTitleYielded struct {
+		Role domain.RoleID `json:"role"`
+	}
 	// RolePublished carries the whole content, so that whoever follows needs no other event of the role.
 	RolePublished struct {
 		Role      domain.RoleID `json:"role"`
@@ -118,13 +144,19 @@ func (RoleSkillsReordered) role()     {}
 func (RoleSkillRequirementSet) role() {}
 func (GoalAdjusted) role()            {}
 func (RequiredLevelSet) role()        {}
+func (RoleBadgePersonalized) role()   {}
+func (RoleCategorized) role()         {}
+func (RoleDeleted) role()             {}
+func (RoleRestored) role()            {}
+func (RoleTransferred) role()         {}
+func (RoleTitleYielded) role()        {}
 func (RolePublished) role()           {}
 
 // Events lists the event types of a role.
 var Events = domain.NewCatalog(
 	domain.Type[RoleCreated]("RoleCreated"),
-	domain.Type[RoleCustomized]("RoleCustomized"),
-	domain.Type[RoleDuplicated]("RoleDuplicated"),
+	domain.Type[RoleCustomized]("RoleCustomized", withoutBadge),
+	domain.Type[RoleDuplicated]("RoleDuplicated", withoutBadge),
 	domain.Type[RoleRenamed]("RoleRenamed"),
 	domain.Type[RoleDescribed]("RoleDescribed"),
 	domain.Type[RoleSkillAdded]("RoleSkillAdded"),
@@ -133,5 +165,14 @@ var Events = domain.NewCatalog(
 	domain.Type[RoleSkillRequirementSet]("RoleSkillRequirementSet"),
 	domain.Type[GoalAdjusted]("GoalAdjusted"),
 	domain.Type[RequiredLevelSet]("RequiredLevelSet"),
-	domain.Type[RolePublished]("RolePublished"),
+	domain.Type[RoleBadgePersonalized]("RoleBadgePersonalized"),
+	domain.Type[RoleCategorized]("RoleCategorized"),
+	domain.Type[RoleDeleted]("RoleDeleted"),
+	domain.Type[RoleRestored]("RoleRestored"),
+	domain.Type[RoleTransferred]("RoleTransferred"),
+	domain.Type[RoleTitleYielded]("RoleTitleYielded"),
+	domain.Type[RolePublished]("RolePublished", withoutBadge),
 )
+
+// withoutBadge leads from version 1 of a content to version 2: roles had no badge, and so have none.
+func withoutBadge(data map[string]any) map[string]any { return data }

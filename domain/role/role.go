@@ -86,18 +86,39 @@ func (Publish) command()          {}
 
 // State is a role's draft and the version in force.
 type State struct {
-	Exists  bool
-	Creator domain.MemberID
-	Source  domain.RoleID // the role it was copied from, if any
-	Draft   Content
-	Version int     // in force; 0: never published
-	InForce Content // of that version
+	Exists   bool
+	Deleted  bool
+	Creator  domain.MemberID // or to whom it was transferred; empty: no single person's
+	Source   domain.RoleID   // the role it was copied from, if any
+	Category domain.CategoryID
+	Draft    Content
+	Version  int     // in force; 0: never published
+	InForce  Content // of that version
 }
 
 // Published tells whether members can be assigned to the role.
-func (s State) Published() bool { return s.Version > 0 }
+func (s State) Published() bool { return s.Version > 0 && !s.Deleted }
 
-// Decider holds the rules of a role (SPEC ROL-1 to ROL-6, ROL-8).
+// Title is the one that the role is shown under: of the version in force, of the draft before there is one.
+func (s State) Title() string {
+	if s.Version > 0 {
+		return s.InForce.Title
+	}
+	return s.Draft.Title
+}
+
+// Titles lists those that no other live role of the plan may have: of the draft and of the version in force.
+func (s State) Titles() []string {
+	switch {
+	case !s.Exists || s.Deleted:
+		return nil
+	case s.Version > 0 && s.InForce.Title != s.Draft.Title:
+		return []string{s.Draft.Title, s.InForce.Title}
+	}
+	return []string{s.Draft.Title}
+}
+
+// Decider holds the rules of a role (SPEC ROL-1 to ROL-12).
 var Decider = domain.Decider[State, Command, Event]{
 	Initial: func() State { return State{} },
 	Decide:  decide,
@@ -119,11 +140,29 @@ func decide(s State, c Command) ([]Event, error) {
 		return []Event{RoleCreated(c)}, nil
 	case Copy:
 		return decideCopy(s, c)
+	case YieldTitle:
+		return []Event{RoleTitleYielded(c)}, nil
 	}
 	if !s.Exists {
 		return nil, domain.Missing("role").At("/role")
 	}
 	switch c := c.(type) {
+	case Delete:
+		return decideDelete(s, c)
+	case Restore:
+		if !s.Deleted {
+			return nil, nil
+		}
+		return []Event{RoleRestored(c)}, nil
+	}
+	if s.Deleted {
+		return nil, domain.Conflictf("role_deleted", "the role was deleted; restore it first").At("/role")
+	}
+	switch c := c.(type) {
+	case Transfer:
+		return decideTransfer(s, c)
+	case Categorize:
+		return decideCategorize(s, c)
 	case Rename:
 		if err := checkTitle(c.Title, 1); err != nil || c.Title == s.Draft.Title {
 			return nil, err
@@ -131,6 +170,8 @@ func decide(s State, c Command) ([]Event, error) {
 		return []Event{RoleRenamed(c)}, nil
 	case Describe:
 		return decideDescribe(s, c)
+	case PersonalizeBadge:
+		return decideBadge(s, c)
 	case Publish:
 		return decidePublish(s, c)
 	default:
@@ -155,7 +196,7 @@ func decideCopy(s State, c Copy) ([]Event, error) {
 		return nil, err
 	}
 	source := c.SourceState
-	if !source.Exists || (c.FromCatalog && !source.Published()) {
+	if !source.Exists || source.Deleted || (c.FromCatalog && !source.Published()) {
 		return nil, domain.Missing("role").At("/source")
 	}
 	content := source.InForce
@@ -208,7 +249,7 @@ func decidePublish(s State, c Publish) ([]Event, error) {
 
 // Warnings are the recommendations that the draft does not follow; they never refuse anything (SPEC ROL-5).
 func (s State) Warnings() []string {
-	if n := len(s.Draft.Skills); s.Exists && (n < 5 || n > 8) {
+	if n := len(s.Draft.Skills); s.Exists && !s.Deleted && (n < 5 || n > 8) {
 		return []string{fmt.Sprintf("5 to 8 skills are recommended, the role has %d", n)}
 	}
 	return nil
@@ -226,6 +267,17 @@ func evolve(s State, e Event) State {
 		s.Draft.Title = e.Title
 	case RoleDescribed:
 		s.Draft.Description, s.Draft.Responsibilities = e.Description, e.Responsibilities
+	case RoleBadgePersonalized:
+		s.Draft.Badge = e.Badge
+	case RoleCategorized:
+		s.Category = e.Category
+	case RoleDeleted:
+		s.Deleted = true
+	case RoleRestored:
+		s.Deleted = false
+	case RoleTransferred:
+		s.Creator = e.To
+	case RoleTitleYielded:
 	case RolePublished:
 		s.Version, s.InForce, s.Draft = e.Version, e.Content, e.Content
 	default:
@@ -236,7 +288,7 @@ func evolve(s State, e Event) State {
 
 // equal compares by value; an absent list equals an empty one.
 func (c Content) equal(other Content) bool {
-	return c.Title == other.Title && c.Description == other.Description &&
+	return c.Title == other.Title && c.Badge == other.Badge && c.Description == other.Description &&
 		slices.Equal(c.Responsibilities, other.Responsibilities) && slices.Equal(c.Skills, other.Skills)
 }
 

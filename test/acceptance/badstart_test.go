@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -131,7 +132,7 @@ func filled(t *testing.T) string {
 	server := harness.Serve(t, folder, "memory")
 	client := server.NewPlan(t, north)
 	for n := range 50 {
-		client.Command(t, north, "create-role", harness.Body{"role": id(n), "title": strings.Repeat("long ", 30)})
+		client.Command(t, north, "create-role", harness.Body{"role": id(n), "title": fmt.Sprint(strings.Repeat("long ", 30), n)})
 	}
 	server.Stop(t)
 	// A write-ahead log that is left would heal what a test damages.

@@ -82,7 +82,7 @@ func TestIdempotency(t *testing.T) {
 	t.Run("API-1 the same key of another principal", func(t *testing.T) {
 		other := client.As(client.Command(t, north, "create-api-key", harness.Body{"name": "other", "scopes": []string{"*"}}).APIKey)
 		first := accepted(t, send(t, client, "create-role", "k-two", harness.Body{"title": "Two"}))
-		second := accepted(t, send(t, other, "create-role", "k-two", harness.Body{"title": "Two"}))
+		second := accepted(t, send(t, other, "create-role", "k-two", harness.Body{"title": "Two of the other"}))
 		if harness.Decode[harness.Answer](t, first).ID == harness.Decode[harness.Answer](t, second).ID {
 			t.Error("two principals share an answer")
 		}

@@ -209,7 +209,7 @@ func (s *script) finalHistory() {
 		}
 	}
 	same(s.t, "AUD-1 history", streams, want)
-	same(s.t, "AUD-1 history of what the server named", made, map[string]int{"member MemberInvited": 1, "apikey ApiKeyCreated": 1, "email Reserved": 7})
+	same(s.t, "AUD-1 history of what the server named", made, map[string]int{"member MemberInvited": 1, "apikey ApiKeyCreated": 1, "email Reserved": 7, "title Reserved": 1, "command CommandAccepted CommandAnswered": 2})
 	s.wantLate(events)
 }
 

@@ -141,7 +141,7 @@ func (s *script) note(what string, events []harness.Event) {
 // business leaves out the events by which commands guard themselves: reservations and notes about keys.
 func business(events []harness.Event) []harness.Event {
 	return slices.DeleteFunc(slices.Clone(events), func(e harness.Event) bool {
-		return strings.HasPrefix(e.Stream, "email-") || strings.HasPrefix(e.Stream, "command-")
+		return strings.HasPrefix(e.Stream, "email-") || strings.HasPrefix(e.Stream, "title-") || strings.HasPrefix(e.Stream, "command-")
 	})
 }
 

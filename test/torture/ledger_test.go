@@ -68,7 +68,7 @@ func number(position string) uint64 {
 
 // guards tells whether an event is one by which commands guard themselves: a reservation, or a note about a key.
 func guards(e event) bool {
-	return strings.HasPrefix(e.stream, "email-") || strings.HasPrefix(e.stream, "command-")
+	return strings.HasPrefix(e.stream, "email-") || strings.HasPrefix(e.stream, "title-") || strings.HasPrefix(e.stream, "command-")
 }
 
 // check compares a ledger, in which every command has its answer, with the history of the plan from its beginning.
