@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -136,6 +137,11 @@ func (i *bulkItem) decide(w *work, teamExists bool, build func(assignment.Holder
 	answer, err := decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
 	for w.accepted && domain.CodeOf(err) == "concurrent_change" { // what was accepted does not give up
 		answer, err = decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
+	}
+	if err == nil && len(answer.Events) > 0 && strings.HasPrefix(answer.Events[0], "Team") != (holder.Team != "") {
+		// A member and a team named by one id share a stream, and there is only one of the two: this is the other's event.
+		answer = Answer{}
+		_, err = assignments.decider.Decide(assignments.decider.Initial(), build(holder))
 	}
 	var refusal *domain.Error
 	if err != nil && !errors.As(err, &refusal) {

@@ -107,6 +107,17 @@ func TestFinish(t *testing.T) {
 	r := newRig(t)
 	f := r.fixture("acme")
 	all := []domain.MemberID{f.member, f.colleague, f.guest}
+	t.Run("ASG-5 a member's event is not that of a team named by the same id", func(t *testing.T) {
+		r := r.on(t, r.store)
+		c := commands.AssignRole{Role: f.role, Members: []domain.MemberID{f.colleague}, Teams: []domain.TeamID{domain.TeamID(f.colleague)}}
+		id, _ := r.died(3, "named twice", c) // its answer is lost
+		if err := r.handler.Finish(t.Context(), id, 0); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "items", items(r.handle(request("acme", c, "named twice"), c)), []string{
+			string(f.colleague) + " done", string(f.colleague) + " refused team_not_found",
+		})
+	})
 	t.Run("ASG-5 the rest is done, and the answer kept", func(t *testing.T) {
 		r := r.on(t, r.store)
 		c := commands.AssignRole{Role: f.catalogRole, Members: all, Mode: commands.Atomic}

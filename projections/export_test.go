@@ -2,9 +2,13 @@ package projections
 
 import (
 	"context"
+	"time"
 
 	"rolewise/eventstore"
 )
+
+// LookEvery changes how often it is looked, before anything runs.
+func LookEvery(d time.Duration) { lookEvery = d }
 
 // ApplyAhead is Apply as a scan calls it while it catches up.
 func (p *Projector) ApplyAhead(ctx context.Context, page eventstore.Page) error {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"rolewise/internal/redistest"
+	"rolewise/projections"
 	"rolewise/readmodels"
 	"rolewise/readmodels/redis"
 )
@@ -25,6 +26,7 @@ var server *redistest.Server
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Visit(func(f *flag.Flag) { counted = counted || f.Name == "rapid.checks" })
+	projections.LookEvery(100 * time.Millisecond) // builds are promoted at the next look
 	var err error
 	if server, err = redistest.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

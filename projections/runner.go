@@ -58,7 +58,7 @@ type Setup struct {
 }
 
 // lookEvery is how often it is looked whether a read model has lost its data, and whether a build can be promoted.
-const lookEvery = time.Second
+var lookEvery = time.Second
 
 // catchUp is the most events of a page: a document that many of them touch is written once.
 const catchUp = 1024
