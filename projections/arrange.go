@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -116,9 +117,30 @@ func (r *Runner) arrange(ctx context.Context) error {
 		}
 		r.tidy(ctx, p, b)
 	}
+	r.forgive()
 	r.begin(fast, 0)
 	r.begin(slow, 0)
 	return errors.Join(failures...)
+}
+
+// forgive drops the faults of partitions and builds that this process does not work at any more: who noted one may have
+// been the last to see them.
+func (r *Runner) forgive() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mine := map[string]bool{}
+	for _, p := range r.all {
+		b := r.builds[p.Scope.Projection]
+		if b == nil { // not known yet
+			return
+		}
+		for _, build := range b.All() {
+			for partition := range r.holdings {
+				mine[p.Scope.In(partition).Of(build).String()] = true
+			}
+		}
+	}
+	maps.DeleteFunc(r.faults, func(name string, _ error) bool { return !mine[name] })
 }
 
 // settle returns what there is of a projection. If there is nothing, its first build is live; if its rules have changed,

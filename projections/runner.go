@@ -149,7 +149,9 @@ func (r *Runner) guard(ctx context.Context) {
 		case now := <-rest.C:
 			for _, g := range r.present() {
 				for _, m := range g.present() {
-					g.judge(ctx, m, m.rest(ctx, now))
+					if moved, err := m.rest(ctx, now); moved || err != nil {
+						g.judge(ctx, m, err)
+					}
 				}
 			}
 		case <-ctx.Done():

@@ -107,11 +107,14 @@ func (w *worker) settle(ctx context.Context, now time.Time) error {
 	return w.flush(ctx, true)
 }
 
-// rest is settle, by the clock.
-func (w *worker) rest(ctx context.Context, now time.Time) error {
+// rest is settle, by the clock. It tells whether there was anything to do: who had nothing to do may stand still all the
+// same.
+func (w *worker) rest(ctx context.Context, now time.Time) (moved bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.settle(ctx, now)
+	before := w.projector.Position()
+	err = w.settle(ctx, now)
+	return w.projector.Position() != before, err
 }
 
 // position is how far the worker has come, in memory.
