@@ -144,11 +144,11 @@ func (r *Runner) forgive() {
 }
 
 // settle returns what there is of a projection. If there is nothing, its first build is live; if its rules have changed,
-// a build by them is begun beside the live one, unless only operators begin any.
+// a build by them is begun beside the live one, unless only operators begin any, or one by still newer rules is under way.
 func (r *Runner) settle(ctx context.Context, p *Projection, known *readmodels.Builds) (*readmodels.Builds, error) {
 	version := p.Scope.Version
 	settled := func(b *readmodels.Builds) bool {
-		return b != nil && (r.manual || b.Live.Version > version || b.Cancelled == version ||
+		return b != nil && (r.manual || b.Live.Version > version || b.Next != nil && b.Next.Version > version || b.Cancelled == version ||
 			slices.ContainsFunc(b.All(), func(one readmodels.Build) bool { return one.Version == version }))
 	}
 	if settled(known) {

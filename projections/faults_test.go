@@ -150,3 +150,27 @@ func TestFaultOfOthers(t *testing.T) {
 		without(t, r)
 	})
 }
+
+func TestTwoNewerVersions(t *testing.T) {
+	s := newSite(t, memory.New(), 0)
+	s.start(1, nil)()
+	program := func(version int) {
+		t.Helper()
+		setup := projections.Setup{Events: s.log, Models: s.models, Partitions: s.parts, Log: slog.New(slog.DiscardHandler)}
+		if _, err := projections.NewRunner(t.Context(), setup, s.of(version)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("OPS-4 programs of two newer versions do not give up each other's build again and again", func(t *testing.T) {
+		for _, version := range []int{2, 3, 2, 3} {
+			program(version)
+		}
+		b := s.builds()
+		if b.Next == nil || b.Next.Build != build(3, 0) {
+			t.Errorf("there is %s", text(t, b))
+		}
+		if len(b.Leaving) > 1 {
+			t.Errorf("%d builds were given up: %s", len(b.Leaving), text(t, b))
+		}
+	})
+}
