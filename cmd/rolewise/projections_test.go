@@ -198,6 +198,7 @@ func TestProjectionsCommand(t *testing.T) {
 			"cannot be built by this program": "rebuild directory@" + o.line(o.says("projections", "list"), "directory")[1],
 			`unknown command "lst"`:           "lst",
 			"there is no build 77+1 of roles": "pause roles@77+1",
+			"name it as roles@":               "pause roles",
 			"unknown flag: --promte":          "rebuild roles --promte",
 		} {
 			o.refuses(want, append([]string{"projections"}, strings.Fields(args)...)...)
@@ -327,7 +328,7 @@ func TestParkedCommand(t *testing.T) {
 		} {
 			o.refuses(want, append([]string{"parked"}, strings.Fields(args)...)...)
 		}
-		o.says("projections", "pause", "directory")
+		o.says("projections", "pause", "directory@"+o.line(o.says("projections", "list"), "directory")[1])
 		o.refuses("is paused: resume it first", "parked", "replay", "directory", stream)
 	})
 }
