@@ -132,17 +132,50 @@ func (s *scan) apply(ctx context.Context, page *page) error {
 	return ctx.Err()
 }
 
-// pace is how long the slowest of the workers may take for so many events.
+// pace is how long the slowest of the workers may take for so many events. A rate is that of a build in all of the
+// process: partitions that were leased one after the other, or workers that failed, read for it in scans of their own.
 func (s *scan) pace(events int) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if !s.slowly() {
+		return 0
+	}
+	var sharing map[readmodels.Scope]int // how many scans read for a build
 	var longest time.Duration
-	for _, w := range s.workers {
-		if rate := w.rate.Load(); s.slow && rate > 0 {
-			longest = max(longest, time.Duration(events)*time.Second/time.Duration(rate))
+	for _, w := range s.present() {
+		rate := w.rate.Load()
+		if rate == 0 {
+			continue
 		}
+		if sharing == nil {
+			sharing = s.runner.sharing()
+		}
+		scans := max(1, sharing[w.projector.projection.Scope.In(0)])
+		longest = max(longest, time.Duration(events)*time.Second/time.Duration(rate)*time.Duration(scans))
 	}
 	return longest
+}
+
+func (s *scan) slowly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slow
+}
+
+// sharing counts for each build, under its first partition, the scans that read for it at its rate.
+func (r *Runner) sharing() map[readmodels.Scope]int {
+	counts := map[readmodels.Scope]int{}
+	for _, s := range r.present() {
+		if !s.slowly() {
+			continue
+		}
+		counted := map[readmodels.Scope]bool{}
+		for _, w := range s.present() {
+			if build := w.projector.projection.Scope.In(0); !counted[build] {
+				counted[build] = true
+				counts[build]++
+			}
+		}
+	}
+	return counts
 }
 
 // judge lets a worker that failed go on alone, later; one that stops at what it cannot apply only when an operator says so.
