@@ -224,8 +224,15 @@ func TestHTTP(t *testing.T) {
 	m, engine := New("v1"), gin.New()
 	engine.Use(m.HTTP())
 	engine.GET("/members/:id", func(c *gin.Context) { c.Status(http.StatusNoContent) })
+	engine.GET("/stream", func(c *gin.Context) {
+		if c.Query("refused") == "" {
+			c.Header("Content-Type", "text/event-stream")
+		}
+		c.Status(http.StatusOK)
+	})
 	for _, r := range []*http.Request{
 		httptest.NewRequest(http.MethodGet, "/members/canary", nil), httptest.NewRequest("CANARY", "/members/canary", nil), httptest.NewRequest(http.MethodGet, "/canary", nil),
+		httptest.NewRequest(http.MethodGet, "/stream", nil), httptest.NewRequest(http.MethodGet, "/stream?refused=1", nil),
 	} {
 		engine.ServeHTTP(httptest.NewRecorder(), r)
 	}
@@ -234,6 +241,9 @@ func TestHTTP(t *testing.T) {
 	expect(t, got, `rolewise_http_request_duration_seconds_count{method="other",route="none",status="4xx"}`, 1)
 	expect(t, got, `rolewise_http_request_duration_seconds_count{method="GET",route="none",status="4xx"}`, 1)
 	expect(t, got, "rolewise_http_requests_in_flight", 0)
+	t.Run("OPS-3 ANA-9 a stream is not a slow request", func(t *testing.T) {
+		expect(t, got, `rolewise_http_request_duration_seconds_count{method="GET",route="/stream",status="2xx"}`, 1)
+	})
 	for name := range got {
 		if strings.Contains(strings.ToLower(name), "canary") {
 			t.Errorf("OPS-3 a label tells what a client sent: %s", name)
