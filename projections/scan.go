@@ -42,7 +42,7 @@ func (r *Runner) begin(workers []*worker, after time.Duration) {
 	}
 	ctx, cancel := context.WithCancel(r.running)
 	s := &scan{runner: r, workers: workers, cancel: cancel, slow: workers[0].rate.Load() > 0}
-	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: catchUp}, s.note)
+	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: pageFor(workers)}, s.note)
 	s.feed.prepare = func(p eventstore.Page) any { return decode(p, r.wants) }
 	r.scans = append(r.scans, s)
 	r.working.Go(func() {
@@ -52,6 +52,18 @@ func (r *Runner) begin(workers []*worker, after time.Duration) {
 			r.end(err)
 		}
 	})
+}
+
+// pageFor is the most events of a page for workers. At a rate it is what they may read in a quarter of a second, so that
+// they go on evenly, and whoever looks for half a second sees how fast.
+func pageFor(workers []*worker) int {
+	page := catchUp
+	for _, w := range workers {
+		if rate := int(w.rate.Load()); rate > 0 {
+			page = min(page, max(1, rate/4))
+		}
+	}
+	return page
 }
 
 // run is one router of Watermill with one handler, until the scan is dissolved.

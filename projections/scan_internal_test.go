@@ -43,6 +43,13 @@ func TestRateOfAllScans(t *testing.T) {
 			}
 		}
 	})
+	t.Run("OPS-4 a build at a rate goes on evenly, so that its speed is seen", func(t *testing.T) {
+		for rate, want := range map[int64]int{0: catchUp, 1: 1, 100: 25, 1_000_000: catchUp} {
+			if got := pageFor(scanOf(rate, readmodels.Progress.In(0)).workers); got != want {
+				t.Errorf("at %d a second pages of %d, want %d", rate, got, want)
+			}
+		}
+	})
 	t.Run("OPS-4 a scan that has come to the end leaves its share to the others", func(t *testing.T) {
 		two.slow = false
 		if got := one.pace(1000); got != 10*time.Second {
