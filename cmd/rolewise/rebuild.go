@@ -131,6 +131,7 @@ func (o *console) rebuild(cmd *cobra.Command, args []string) error {
 			return fmt.Errorf("%s cannot be built by this program: name a projection, without a build", name)
 		}
 	}
+	args = slices.Compact(slices.Sorted(slices.Values(args))) // a name given twice would give up its own build
 	for _, name := range args {
 		end, err := o.end(nil)
 		if err != nil {
