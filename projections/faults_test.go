@@ -173,4 +173,16 @@ func TestTwoNewerVersions(t *testing.T) {
 			t.Errorf("%d builds were given up: %s", len(b.Leaving), text(t, b))
 		}
 	})
+	t.Run("OPS-4 once the newer one is given up, the other is built", func(t *testing.T) {
+		s.change(func(b *readmodels.Builds) {
+			if err := b.Drop(build(3, 0)); err != nil {
+				t.Error(err)
+			}
+		})
+		program(3)
+		program(2)
+		if b := s.builds(); b.Next == nil || b.Next.Version != build(2, 0).Version {
+			t.Errorf("there is %s", text(t, b))
+		}
+	})
 }
