@@ -155,7 +155,7 @@ func (r *Runner) guard(ctx context.Context) {
 			for _, g := range r.present() {
 				for _, m := range g.present() {
 					if moved, err := m.rest(ctx, now); moved || err != nil {
-						g.judge(ctx, m, err)
+						g.judge(ctx, m, moved, err)
 					}
 				}
 			}

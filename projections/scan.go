@@ -127,11 +127,11 @@ func (s *scan) apply(ctx context.Context, page *page) error {
 		mine := *page
 		mine.events = byPartition[m.partition]
 		if len(mine.events) == 0 {
-			s.judge(ctx, m, m.apply(ctx, &mine, now))
+			s.judge(ctx, m, page.Live, m.apply(ctx, &mine, now))
 			continue
 		}
 		folding.Go(func() error {
-			s.judge(ctx, m, m.apply(ctx, &mine, now))
+			s.judge(ctx, m, page.Live, m.apply(ctx, &mine, now))
 			return nil
 		})
 	}
@@ -191,13 +191,20 @@ func (r *Runner) sharing() map[readmodels.Scope]int {
 }
 
 // judge lets a worker that failed go on alone, later; one that stops at what it cannot apply only when an operator says so.
-func (s *scan) judge(ctx context.Context, m *worker, err error) {
+// What was folded and is not committed yet, as it may be unless the worker has landed, heals nothing.
+func (s *scan) judge(ctx context.Context, m *worker, landed bool, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	if s.runner.note(m.name, err); err == nil {
+	stands := uint64(m.projector.Position())
+	if err == nil {
+		if landed || stands > m.failedAt.Load() {
+			s.runner.note(m.name, nil)
+		}
 		return
 	}
+	m.failedAt.Store(stands)
+	s.runner.note(m.name, err)
 	if !s.leave(m) {
 		return
 	}
