@@ -37,7 +37,7 @@ func (c AssignRole) run(w *work) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	if !published {
+	if !published && !w.accepted { // what was accepted is done to the end, and each item says what became of it
 		return Answer{}, domain.Missing("role").At("/role")
 	}
 	return w.bulk(bulk(c), c.to(published))

@@ -147,6 +147,20 @@ func TestFinish(t *testing.T) {
 			}
 		})
 	})
+	t.Run("ASG-5 a repeat is told what became of each item, also when the role has been deleted by then", func(t *testing.T) {
+		r := r.on(t, r.store)
+		role := domain.RoleID(r.do("acme", commands.DuplicateRole{Source: f.role, Title: "Short-lived"}).ID)
+		r.do("acme", commands.PublishRole{Role: role})
+		c := commands.AssignRole{Role: role, Members: all}
+		r.died(3, "gone", c)
+		r.do("acme", commands.DeleteRole{Role: role, ConfirmTitle: "Short-lived"})
+		answer := r.handle(request("acme", c, "gone"), c)
+		count := map[string]int{}
+		for _, item := range answer.Items {
+			count[item.Status+item.Code]++
+		}
+		equal(t, "items", count, map[string]int{"done": 1, "refusedrole_not_found": 2})
+	})
 	t.Run("OPS-6 of several processes one begins", func(t *testing.T) {
 		r := r.on(t, r.store)
 		stream, before := r.died(2, "", commands.UnassignRole{Role: f.catalogRole, Members: all})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -116,17 +117,38 @@ func (r *Runner) arrange(ctx context.Context) error {
 		}
 		r.tidy(ctx, p, b)
 	}
+	r.forgive()
 	r.begin(fast, 0)
 	r.begin(slow, 0)
 	return errors.Join(failures...)
 }
 
+// forgive drops the faults of partitions and builds that this process does not work at any more: who noted one may have
+// been the last to see them.
+func (r *Runner) forgive() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mine := map[string]bool{}
+	for _, p := range r.all {
+		b := r.builds[p.Scope.Projection]
+		if b == nil { // not known yet
+			return
+		}
+		for _, build := range b.All() {
+			for partition := range r.holdings {
+				mine[p.Scope.In(partition).Of(build).String()] = true
+			}
+		}
+	}
+	maps.DeleteFunc(r.faults, func(name string, _ error) bool { return !mine[name] })
+}
+
 // settle returns what there is of a projection. If there is nothing, its first build is live; if its rules have changed,
-// a build by them is begun beside the live one, unless only operators begin any.
+// a build by them is begun beside the live one, unless only operators begin any, or one by still newer rules is under way.
 func (r *Runner) settle(ctx context.Context, p *Projection, known *readmodels.Builds) (*readmodels.Builds, error) {
 	version := p.Scope.Version
 	settled := func(b *readmodels.Builds) bool {
-		return b != nil && (r.manual || b.Live.Version > version || b.Cancelled == version ||
+		return b != nil && (r.manual || b.Live.Version > version || b.Next != nil && b.Next.Version > version || b.Cancelled == version ||
 			slices.ContainsFunc(b.All(), func(one readmodels.Build) bool { return one.Version == version }))
 	}
 	if settled(known) {

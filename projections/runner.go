@@ -86,7 +86,12 @@ func NewRunner(ctx context.Context, s Setup, all ...*Projection) (*Runner, error
 		if err != nil {
 			return nil, err
 		}
-		if _, readable := b.Readable(p.Scope.Version); !readable && b.Live.Version > p.Scope.Version {
+		_, readable := b.Readable(p.Scope.Version)
+		if !readable && b.Next != nil && b.Next.Version > p.Scope.Version {
+			r.log.Warn("a build by newer rules is under way, and none by those of this program is begun beside it: its queries are not answered; if the newer program is not to come, drop that build",
+				"projection", p.Scope.Projection, "version", p.Scope.Version, "next", b.Next.String())
+		}
+		if !readable && b.Live.Version > p.Scope.Version {
 			r.log.Warn("the read models are by newer rules than those of this program, and those by its own are gone: its queries are not answered",
 				"projection", p.Scope.Projection, "version", p.Scope.Version, "live", b.Live.String())
 		}
@@ -149,7 +154,9 @@ func (r *Runner) guard(ctx context.Context) {
 		case now := <-rest.C:
 			for _, g := range r.present() {
 				for _, m := range g.present() {
-					g.judge(ctx, m, m.rest(ctx, now))
+					if moved, err := m.rest(ctx, now); moved || err != nil {
+						g.judge(ctx, m, moved, err)
+					}
 				}
 			}
 		case <-ctx.Done():

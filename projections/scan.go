@@ -42,7 +42,7 @@ func (r *Runner) begin(workers []*worker, after time.Duration) {
 	}
 	ctx, cancel := context.WithCancel(r.running)
 	s := &scan{runner: r, workers: workers, cancel: cancel, slow: workers[0].rate.Load() > 0}
-	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: catchUp}, s.note)
+	s.feed = NewFeed(r.events, s.from, eventstore.Filter{PageSize: pageFor(workers)}, s.note)
 	s.feed.prepare = func(p eventstore.Page) any { return decode(p, r.wants) }
 	r.scans = append(r.scans, s)
 	r.working.Go(func() {
@@ -52,6 +52,18 @@ func (r *Runner) begin(workers []*worker, after time.Duration) {
 			r.end(err)
 		}
 	})
+}
+
+// pageFor is the most events of a page for workers. At a rate it is what they may read in a quarter of a second, so that
+// they go on evenly, and whoever looks for half a second sees how fast.
+func pageFor(workers []*worker) int {
+	page := catchUp
+	for _, w := range workers {
+		if rate := int(w.rate.Load()); rate > 0 {
+			page = min(page, max(1, rate/4))
+		}
+	}
+	return page
 }
 
 // run is one router of Watermill with one handler, until the scan is dissolved.
@@ -115,11 +127,11 @@ func (s *scan) apply(ctx context.Context, page *page) error {
 		mine := *page
 		mine.events = byPartition[m.partition]
 		if len(mine.events) == 0 {
-			s.judge(ctx, m, m.apply(ctx, &mine, now))
+			s.judge(ctx, m, page.Live, m.apply(ctx, &mine, now))
 			continue
 		}
 		folding.Go(func() error {
-			s.judge(ctx, m, m.apply(ctx, &mine, now))
+			s.judge(ctx, m, page.Live, m.apply(ctx, &mine, now))
 			return nil
 		})
 	}
@@ -132,27 +144,67 @@ func (s *scan) apply(ctx context.Context, page *page) error {
 	return ctx.Err()
 }
 
-// pace is how long the slowest of the workers may take for so many events.
+// pace is how long the slowest of the workers may take for so many events. A rate is that of a build in all of the
+// process: partitions that were leased one after the other, or workers that failed, read for it in scans of their own.
 func (s *scan) pace(events int) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if !s.slowly() {
+		return 0
+	}
+	var sharing map[readmodels.Scope]int // how many scans read for a build
 	var longest time.Duration
-	for _, w := range s.workers {
-		if rate := w.rate.Load(); s.slow && rate > 0 {
-			longest = max(longest, time.Duration(events)*time.Second/time.Duration(rate))
+	for _, w := range s.present() {
+		rate := w.rate.Load()
+		if rate == 0 {
+			continue
 		}
+		if sharing == nil {
+			sharing = s.runner.sharing()
+		}
+		scans := max(1, sharing[w.projector.projection.Scope.In(0)])
+		longest = max(longest, time.Duration(events)*time.Second/time.Duration(rate)*time.Duration(scans))
 	}
 	return longest
 }
 
+func (s *scan) slowly() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slow
+}
+
+// sharing counts for each build, under its first partition, the scans that read for it at its rate.
+func (r *Runner) sharing() map[readmodels.Scope]int {
+	counts := map[readmodels.Scope]int{}
+	for _, s := range r.present() {
+		if !s.slowly() {
+			continue
+		}
+		counted := map[readmodels.Scope]bool{}
+		for _, w := range s.present() {
+			if build := w.projector.projection.Scope.In(0); !counted[build] {
+				counted[build] = true
+				counts[build]++
+			}
+		}
+	}
+	return counts
+}
+
 // judge lets a worker that failed go on alone, later; one that stops at what it cannot apply only when an operator says so.
-func (s *scan) judge(ctx context.Context, m *worker, err error) {
+// What was folded and is not committed yet, as it may be unless the worker has landed, heals nothing.
+func (s *scan) judge(ctx context.Context, m *worker, landed bool, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	if s.runner.note(m.name, err); err == nil {
+	stands := uint64(m.projector.Position())
+	if err == nil {
+		if landed || stands > m.failedAt.Load() {
+			s.runner.note(m.name, nil)
+		}
 		return
 	}
+	m.failedAt.Store(stands)
+	s.runner.note(m.name, err)
 	if !s.leave(m) {
 		return
 	}

@@ -28,6 +28,7 @@ type worker struct {
 	partition int
 	rate      atomic.Int64              // most events a second that its scan reads until it has caught up; 0: any
 	refused   atomic.Pointer[RuleError] // at which it stopped for good
+	failedAt  atomic.Uint64             // where it stood when it failed last
 
 	mu      sync.Mutex
 	passed  eventstore.Page // what has come since what was folded last
@@ -107,11 +108,14 @@ func (w *worker) settle(ctx context.Context, now time.Time) error {
 	return w.flush(ctx, true)
 }
 
-// rest is settle, by the clock.
-func (w *worker) rest(ctx context.Context, now time.Time) error {
+// rest is settle, by the clock. It tells whether there was anything to do: who had nothing to do may stand still all the
+// same.
+func (w *worker) rest(ctx context.Context, now time.Time) (moved bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.settle(ctx, now)
+	waited := w.passed.Through != 0
+	err = w.settle(ctx, now)
+	return waited && w.passed.Through == 0, err
 }
 
 // position is how far the worker has come, in memory.

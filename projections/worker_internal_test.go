@@ -89,7 +89,7 @@ func TestFailedCommitOnItsWay(t *testing.T) {
 	fail(teamsCreated(worthwhile, 2*worthwhile, false))
 	apply(teamsCreated(2*worthwhile, 2*worthwhile+10, false)) // gathered
 	_ = projector.Position()
-	if err := w.rest(ctx, now.Add(time.Second)); !errors.Is(err, errRefused) {
+	if _, err := w.rest(ctx, now.Add(time.Second)); !errors.Is(err, errRefused) {
 		t.Fatalf("events gathered after a page that was not committed: %v", err)
 	}
 	stands(worthwhile)

@@ -174,7 +174,11 @@ func TestProjectionsCommand(t *testing.T) {
 	})
 	t.Run("OPS-4 a build that is paused is not waited for", func(t *testing.T) {
 		o := o.in(t)
-		next := numbered.FindStringSubmatch(o.says("projections", "rebuild", "roles"))[1]
+		said := o.says("projections", "rebuild", "roles", "roles")
+		if strings.Count(said, "is being built") != 1 {
+			t.Errorf("a projection named twice is built twice: %s", said)
+		}
+		next := numbered.FindStringSubmatch(said)[1]
 		o.says("projections", "pause", "roles")
 		o.refuses("is paused; rolewise projections resume roles goes on", "projections", "promote", "roles")
 		o.says("projections", "drop", "roles@"+next)
@@ -198,6 +202,7 @@ func TestProjectionsCommand(t *testing.T) {
 			"cannot be built by this program": "rebuild directory@" + o.line(o.says("projections", "list"), "directory")[1],
 			`unknown command "lst"`:           "lst",
 			"there is no build 77+1 of roles": "pause roles@77+1",
+			"name it as roles@":               "pause roles",
 			"unknown flag: --promte":          "rebuild roles --promte",
 		} {
 			o.refuses(want, append([]string{"projections"}, strings.Fields(args)...)...)
@@ -327,7 +332,7 @@ func TestParkedCommand(t *testing.T) {
 		} {
 			o.refuses(want, append([]string{"parked"}, strings.Fields(args)...)...)
 		}
-		o.says("projections", "pause", "directory")
+		o.says("projections", "pause", "directory@"+o.line(o.says("projections", "list"), "directory")[1])
 		o.refuses("is paused: resume it first", "parked", "replay", "directory", stream)
 	})
 }

@@ -131,6 +131,7 @@ func (o *console) rebuild(cmd *cobra.Command, args []string) error {
 			return fmt.Errorf("%s cannot be built by this program: name a projection, without a build", name)
 		}
 	}
+	args = slices.Compact(slices.Sorted(slices.Values(args))) // a name given twice would give up its own build
 	for _, name := range args {
 		end, err := o.end(nil)
 		if err != nil {
@@ -275,7 +276,7 @@ func (o *console) level(projection string, live, before readmodels.Build) error 
 	return nil
 }
 
-// target is the build named, or the one under way, or the live one.
+// target is the build named, or the one under way, or the live one, which it harms nothing to go on with.
 func target(b *readmodels.Builds, named *readmodels.Build) readmodels.Build {
 	switch {
 	case named != nil:
@@ -293,7 +294,10 @@ func (o *console) pause(_ *cobra.Command, args []string) error {
 	}
 	var build readmodels.Build
 	err = o.change(projection, func(b *readmodels.Builds) error {
-		if build = target(b, named); !slices.Contains(b.Paused, build) {
+		if build = target(b, named); named == nil && build == b.Live { // it may just have been promoted
+			return fmt.Errorf("no build of %s is under way: to stop the one that queries read, name it as %[1]s@%s", projection, build)
+		}
+		if !slices.Contains(b.Paused, build) {
 			b.Paused = append(b.Paused, build)
 		}
 		return nil

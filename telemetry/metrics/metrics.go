@@ -49,8 +49,8 @@ var (
 // New returns metrics of a version of the program.
 func New(version string) *Metrics {
 	m := &Metrics{
-		requests:        histogram("http_request_duration_seconds", "Time from a request's header to the end of its answer.", answerBuckets, "method", "route", "status"),
-		inFlight:        gauge("http_requests_in_flight", "Requests that are being answered."),
+		requests:        histogram("http_request_duration_seconds", "Time from a request's header to the end of its answer; without streams of changes, which last for hours.", answerBuckets, "method", "route", "status"),
+		inFlight:        gauge("http_requests_in_flight", "Requests that are being answered, streams of changes among them."),
 		commands:        counter("commands_total", "Commands, by how they ended.", "command", "outcome"),
 		commandDuration: histogram("command_duration_seconds", "Time to carry out a command, with its appends.", answerBuckets, "command"),
 		appends:         counter("event_store_appends_total", "Appends, by how they ended. A conflict is an optimistic one: the command is decided anew.", "outcome"),

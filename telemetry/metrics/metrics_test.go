@@ -120,7 +120,8 @@ func expect(t *testing.T, got map[string]float64, name string, want float64) {
 var absent = math.NaN()
 
 func TestState(t *testing.T) {
-	const roles, counted = `{build="live",projection="roles@1"}`, `{projection="roles@1"}`
+	version := label(readmodels.Roles)
+	roles, counted := `{build="live",projection="`+version+`"}`, `{projection="`+version+`"}`
 	w := watch(t)
 	t.Run("OPS-3 nothing read", func(t *testing.T) {
 		got := scrape(t, w.Metrics)
@@ -154,7 +155,7 @@ func TestState(t *testing.T) {
 	t.Run("OPS-3 a build beside the live one is told by itself", func(t *testing.T) {
 		_, err := readmodels.ChangeBuilds(t.Context(), w.models, readmodels.Roles.Projection, func(*readmodels.Builds) (*readmodels.Builds, error) {
 			return &readmodels.Builds{
-				Live: readmodels.Roles.Build(), Next: &readmodels.Next{Build: readmodels.Build{Version: 1, Number: 77}}, Before: &readmodels.Build{Version: 9},
+				Live: readmodels.Roles.Build(), Next: &readmodels.Next{Build: readmodels.Build{Version: readmodels.Roles.Version, Number: 77}}, Before: &readmodels.Build{Version: 99},
 			}, nil
 		})
 		if err != nil {
@@ -162,9 +163,9 @@ func TestState(t *testing.T) {
 		}
 		got := scrape(t, w.Metrics)
 		expect(t, got, "rolewise_projection_progress_ratio"+roles, 1)
-		expect(t, got, `rolewise_projection_progress_ratio{build="next",projection="roles@1"}`, 0)
-		expect(t, got, `rolewise_projection_lag_seconds{build="next",projection="roles@1"}`, 30)
-		expect(t, got, `rolewise_projection_lag_positions{build="before",projection="roles@9"}`, 3)
+		expect(t, got, `rolewise_projection_progress_ratio{build="next",projection="`+version+`"}`, 0)
+		expect(t, got, `rolewise_projection_lag_seconds{build="next",projection="`+version+`"}`, 30)
+		expect(t, got, `rolewise_projection_lag_positions{build="before",projection="roles@99"}`, 3)
 	})
 	t.Run("OPS-3 keys, read models and log that do not answer", func(t *testing.T) {
 		w.broken = errors.New("x")
@@ -224,8 +225,15 @@ func TestHTTP(t *testing.T) {
 	m, engine := New("v1"), gin.New()
 	engine.Use(m.HTTP())
 	engine.GET("/members/:id", func(c *gin.Context) { c.Status(http.StatusNoContent) })
+	engine.GET("/stream", func(c *gin.Context) {
+		if c.Query("refused") == "" {
+			c.Header("Content-Type", "text/event-stream")
+		}
+		c.Status(http.StatusOK)
+	})
 	for _, r := range []*http.Request{
 		httptest.NewRequest(http.MethodGet, "/members/canary", nil), httptest.NewRequest("CANARY", "/members/canary", nil), httptest.NewRequest(http.MethodGet, "/canary", nil),
+		httptest.NewRequest(http.MethodGet, "/stream", nil), httptest.NewRequest(http.MethodGet, "/stream?refused=1", nil),
 	} {
 		engine.ServeHTTP(httptest.NewRecorder(), r)
 	}
@@ -234,6 +242,9 @@ func TestHTTP(t *testing.T) {
 	expect(t, got, `rolewise_http_request_duration_seconds_count{method="other",route="none",status="4xx"}`, 1)
 	expect(t, got, `rolewise_http_request_duration_seconds_count{method="GET",route="none",status="4xx"}`, 1)
 	expect(t, got, "rolewise_http_requests_in_flight", 0)
+	t.Run("OPS-3 ANA-9 a stream is not a slow request", func(t *testing.T) {
+		expect(t, got, `rolewise_http_request_duration_seconds_count{method="GET",route="/stream",status="2xx"}`, 1)
+	})
 	for name := range got {
 		if strings.Contains(strings.ToLower(name), "canary") {
 			t.Errorf("OPS-3 a label tells what a client sent: %s", name)

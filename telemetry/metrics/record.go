@@ -26,6 +26,9 @@ func (m *Metrics) HTTP() gin.HandlerFunc {
 			if route == "" {
 				route = "none"
 			}
+			if c.Writer.Header().Get("Content-Type") == "text/event-stream" {
+				return // it was open for as long as its reader wished
+			}
 			m.requests.WithLabelValues(method(c.Request.Method), route, class(c.Writer.Status())).Observe(time.Since(start).Seconds())
 		}()
 		c.Next()

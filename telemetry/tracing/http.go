@@ -13,11 +13,15 @@ import (
 	"rolewise/telemetry"
 )
 
+// StreamRoute is the route of streams of changes.
+const StreamRoute = "/v1/plans/:plan/stream"
+
 // personal is what otelgin would tell of the person who sends a request.
 var personal = []attribute.Key{"client.address", "network.peer.address", "network.peer.port", "user_agent.original"}
 
 // HTTP makes a span of each request, named by its method and its route. A caller's own trace (traceparent) is linked and
-// not continued: the trace is that of the correlation id, and whether it is recorded is not for strangers to say.
+// not continued: the trace is that of the correlation id, and whether it is recorded is not for strangers to say. A stream
+// of changes has no span: it lasts for hours, and looks up its key every two seconds.
 func (t *Tracing) HTTP() gin.HandlersChain {
 	if t == nil {
 		return nil
@@ -26,7 +30,8 @@ func (t *Tracing) HTTP() gin.HandlersChain {
 		otelgin.Middleware("rolewise",
 			otelgin.WithTracerProvider(quiet{TracerProvider: t.provider, drop: personal}),
 			otelgin.WithMeterProvider(metrics.NewMeterProvider()),
-			otelgin.WithPropagators(propagation.NewCompositeTextMapPropagator())),
+			otelgin.WithPropagators(propagation.NewCompositeTextMapPropagator()),
+			otelgin.WithGinFilter(func(c *gin.Context) bool { return c.FullPath() != StreamRoute })),
 		link,
 	}
 }

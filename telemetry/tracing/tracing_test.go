@@ -149,6 +149,22 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
+func TestStream(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	spans, traces := recorded()
+	engine := gin.New()
+	engine.Use(traces.HTTP()...)
+	engine.GET(StreamRoute, func(c *gin.Context) {
+		if trace.SpanFromContext(c.Request.Context()).IsRecording() {
+			t.Error("ANA-9 what a stream does for hours is traced")
+		}
+	})
+	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v1/plans/acme/stream", nil))
+	if n := len(spans.Started()); n != 0 {
+		t.Errorf("ANA-9 %d spans of a stream", n)
+	}
+}
+
 func pageOf(live bool, correlations ...string) eventstore.Page {
 	page := eventstore.Page{Live: live, Through: 9}
 	for _, c := range correlations {
