@@ -190,6 +190,9 @@ func (o *console) order(cmd *cobra.Command, args []string, discard bool) error {
 		return err
 	}
 	err = o.change(projection, func(b *readmodels.Builds) error {
+		if !slices.Contains(b.All(), build) {
+			return fmt.Errorf("%s@%s was given up meanwhile", projection, build)
+		}
 		b.Orders = slices.DeleteFunc(b.Orders, func(one readmodels.Order) bool { return one.Done && time.Since(one.Given) > time.Hour })
 		b.Orders = append(b.Orders, orders...)
 		return nil
@@ -244,6 +247,9 @@ func (o *console) outcome(projection string, orders []readmodels.Order, timeout 
 		var done []readmodels.Order
 		err := o.change(projection, func(b *readmodels.Builds) error {
 			done = nil
+			if !slices.ContainsFunc(b.Orders, ours) {
+				return fmt.Errorf("%s@%s was given up meanwhile, and with it what waited there", projection, orders[0].Build)
+			}
 			for _, one := range b.Orders {
 				if ours(one) && one.Done {
 					done = append(done, one)
