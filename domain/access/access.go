@@ -31,7 +31,9 @@ type Action string
 const (
 	OperatePlans     Action = "operate_plans"     // create plans, change tiers and features: the operator only
 	ManagePlan       Action = "manage_plan"       // settings, API keys
-	ManageMembers    Action = "manage_members"    // invite members
+	ManageOwners     Action = "manage_owners"     // make and unmake owners
+	ManageMembers    Action = "manage_members"    // invite, deactivate, remove members; content access
+	SeeRemoved       Action = "see_removed"       // members who were removed (SPEC MEM-2)
 	ManageTeams      Action = "manage_teams"      // teams and team roles
 	DefineSkills     Action = "define_skills"     // skills and benchmarks
 	AuthorRoles      Action = "author_roles"      // create, customise, edit, publish
@@ -59,7 +61,9 @@ type Principal struct {
 var table = map[Action][]Scope{
 	OperatePlans:     {},
 	ManagePlan:       {Everything},
+	ManageOwners:     {Everything},
 	ManageMembers:    {Write},
+	SeeRemoved:       {Everything},
 	ManageTeams:      {Write},
 	DefineSkills:     {Write},
 	AuthorRoles:      {Write},

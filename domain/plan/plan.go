@@ -54,6 +54,7 @@ var Events = domain.NewCatalog(
 	domain.Type[PlanFeatureWithdrawn]("PlanFeatureWithdrawn"),
 	domain.Type[RecalculationPolicySet]("RecalculationPolicySet"),
 	domain.Type[LevelRulePolicySet]("LevelRulePolicySet"),
+	domain.Type[PlanLicencesSet]("PlanLicencesSet"),
 )
 
 // Commands to a plan.
@@ -89,6 +90,7 @@ type State struct {
 	Features      map[Feature]bool // single grants (true) and withdrawals (false)
 	Recalculation Recalculation
 	Rule          LevelRule
+	Licences      *int // of its own for content access; nil: those of its tier
 }
 
 // Has tells whether the plan may use a feature: by its tier, or by a single grant (SPEC PLN-1).
@@ -132,6 +134,8 @@ func decide(s State, c Command) ([]Event, error) {
 			return nil, err
 		}
 		return []Event{PlanFeatureWithdrawn(c)}, nil
+	case SetLicences:
+		return decideLicences(s, c)
 	case SetRecalculation:
 		if c.Recalculation != Automatic && c.Recalculation != OnVisit {
 			return nil, domain.Invalidf("/value", "invalid_policy_value", "recalculation is automatic or on_visit")
@@ -179,6 +183,8 @@ func evolve(s State, e Event) State {
 		s.Recalculation = e.Recalculation
 	case LevelRulePolicySet:
 		s.Rule = e.Rule
+	case PlanLicencesSet:
+		s.Licences = &e.Licences
 	}
 	return s
 }
