@@ -53,6 +53,9 @@ type Principal struct {
 	ID     string          // "key:<id>", "operator", "system:<what>"; stands in events as the actor
 	Plan   domain.PlanID   // the plan the principal belongs to; empty for the operator
 	Member domain.MemberID // the member it acts for, if any
+	// Person is the e-mail address that is known to be the caller's: by it a person has several plans. An address that
+	// stands with a member is not known to be theirs, so that keys have none.
+	Person string
 	Scopes []Scope
 	Vendor bool // the operator: every action, in every plan
 }
