@@ -126,8 +126,8 @@ func listMember(f *Fold, row *readmodels.MemberRow, change func(plan, index, ent
 	for _, index := range row.Indexes() {
 		change(f.Plan, index, named)
 	}
-	for _, word := range readmodels.Words(row.Name, row.Email) {
-		change(f.Plan, readmodels.MemberWordIndex, readmodels.EntryOf(word, row.Member))
+	for _, entry := range row.Found() {
+		change(f.Plan, readmodels.MemberWordIndex, entry)
 	}
 	if row.Status == readmodels.Removed {
 		return

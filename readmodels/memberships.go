@@ -48,6 +48,15 @@ func (m *MemberRow) Indexes() []string {
 	return all
 }
 
+// Found lists the entries under which a search finds the member.
+func (m *MemberRow) Found() []string {
+	var all []string
+	for _, word := range Words(m.Name, m.Email) {
+		all = append(all, EntryOf(word, m.Member))
+	}
+	return all
+}
+
 // SetOwner makes the member an owner, or none. Another access role stays below it.
 func (m *MemberRow) SetOwner(owner bool) {
 	switch is := m.AccessRole == ownerRole; {
