@@ -100,8 +100,8 @@ func skillRenamed(f *Fold, e skill.SkillRenamed) error {
 // indexSkill adds or removes the entries under which a skill is listed and found.
 func indexSkill(f *Fold, row *readmodels.SkillRow, change func(plan, index, entry string)) {
 	change(f.Plan, readmodels.SkillIndex, readmodels.EntryOf(readmodels.Fold(row.Name), row.Skill))
-	for _, word := range readmodels.Words(append([]string{row.Name}, row.Synonyms...)...) {
-		change(f.Plan, readmodels.SkillWordIndex, readmodels.EntryOf(word, row.Skill))
+	for _, entry := range readmodels.WordEntries(row.Skill, append([]string{row.Name}, row.Synonyms...)...) {
+		change(f.Plan, readmodels.SkillWordIndex, entry)
 	}
 }
 

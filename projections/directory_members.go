@@ -126,7 +126,7 @@ func listMember(f *Fold, row *readmodels.MemberRow, change func(plan, index, ent
 	for _, index := range row.Indexes() {
 		change(f.Plan, index, named)
 	}
-	for _, entry := range row.Found() {
+	for _, entry := range readmodels.WordEntries(row.Member, row.Name, row.Email) {
 		change(f.Plan, readmodels.MemberWordIndex, entry)
 	}
 	if row.Status == readmodels.Removed {

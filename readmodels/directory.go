@@ -238,75 +238,7 @@ func skillsOf(ctx context.Context, r Reader, plan, search string, want Want) (Li
 	if search == "" {
 		return list(ctx, r, Directory, SkillRows, plan, SkillIndex, "", want)
 	}
-	return find(ctx, r, SkillRows, plan, SkillWordIndex, search, want,
-		func(s *SkillRow) []string { return append([]string{s.Name}, s.Synonyms...) }, func(*SkillRow) bool { return true })
-}
-
-// find lists the permitted documents of which some word begins with each word of search: the longest of them chooses entries of
-// the index of words, the others are checked on the documents.
-func find[T any](ctx context.Context, r Reader, c Collection[T], plan, index, search string, want Want, texts func(*T) []string, permitted func(*T) bool) (List[*T], error) {
-	wanted := Wanted(search)
-	if len(wanted) == 0 {
-		return List[*T]{}, nil
-	}
-	longest := slices.MaxFunc(wanted, func(a, b string) int { return len(a) - len(b) })
-	batch := 2 * (want.Limit + 1)
-	var page List[*T]
-	last := "" // entry of the last item
-	for after := want.After; ; {
-		entries, err := r.Entries(ctx, Directory, Index{plan, index}, Range{Prefix: longest, After: after, Limit: batch})
-		if err != nil {
-			return List[*T]{}, err
-		}
-		ids := make([]string, len(entries))
-		for i, entry := range entries {
-			ids[i] = EntryID(entry)
-		}
-		rows, err := c.Load(ctx, r, Directory, plan, ids...)
-		if err != nil {
-			return List[*T]{}, err
-		}
-		for i, row := range rows {
-			if row == nil || !permitted(row) || !found(Words(texts(row)...), wanted, longest, entries[i]) {
-				continue
-			}
-			if len(page.Items) == want.Limit {
-				page.Next = last
-				return page, nil
-			}
-			page.Items, last = append(page.Items, row), entries[i]
-		}
-		if len(entries) < batch {
-			return page, nil
-		}
-		after = entries[batch-1]
-	}
-}
-
-// found tells whether a document matches all words, and whether this is the entry under which it is listed: that of its
-// first word with the prefix, since several of its words may have it.
-func found(words, wanted []string, longest, entry string) bool {
-	word, _, _ := strings.Cut(entry, separator)
-	return firstWord(words, longest) == word && matches(words, wanted)
-}
-
-func firstWord(words []string, prefix string) string {
-	first := ""
-	for _, word := range words {
-		if strings.HasPrefix(word, prefix) && (first == "" || word < first) {
-			first = word
-		}
-	}
-	return first
-}
-
-func matches(have, want []string) bool {
-	for _, prefix := range want {
-		if !slices.ContainsFunc(have, func(word string) bool { return strings.HasPrefix(word, prefix) }) {
-			return false
-		}
-	}
-	return true
+	return find(ctx, r, SkillRows, plan, SkillWordIndex, search, want, func(*SkillRow) bool { return true })
 }
 
 // one reads a single document.

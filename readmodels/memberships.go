@@ -48,15 +48,6 @@ func (m *MemberRow) Indexes() []string {
 	return all
 }
 
-// Found lists the entries under which a search finds the member.
-func (m *MemberRow) Found() []string {
-	var all []string
-	for _, word := range Words(m.Name, m.Email) {
-		all = append(all, EntryOf(word, m.Member))
-	}
-	return all
-}
-
 // SetOwner makes the member an owner, or none. Another access role stays below it.
 func (m *MemberRow) SetOwner(owner bool) {
 	switch is := m.AccessRole == ownerRole; {
@@ -105,8 +96,7 @@ func (q *Queries) Members(ctx context.Context, plan string, filter MemberFilter,
 		permitted := func(m *MemberRow) bool { return filter.permits(m, teams) }
 		switch {
 		case filter.Search != "":
-			texts := func(m *MemberRow) []string { return []string{m.Name, m.Email} }
-			page, err = find(ctx, r, MemberRows, plan, MemberWordIndex, filter.Search, want, texts, permitted)
+			page, err = find(ctx, r, MemberRows, plan, MemberWordIndex, filter.Search, want, permitted)
 		case filter.Team != "":
 			page, err = inTeams(ctx, r, plan, teams, want, permitted)
 		default:
@@ -145,11 +135,7 @@ func inTeams(ctx context.Context, r Reader, plan string, teams []string, want Wa
 		if err != nil || len(entries) == 0 {
 			return page, err
 		}
-		ids := make([]string, len(entries))
-		for i, entry := range entries {
-			ids[i] = EntryID(entry)
-		}
-		rows, err := MemberRows.Load(ctx, r, Directory, plan, ids...)
+		rows, err := documents(ctx, r, MemberRows, plan, entries)
 		if err != nil {
 			return List[*MemberRow]{}, err
 		}

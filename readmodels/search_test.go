@@ -71,7 +71,7 @@ func fill(b *testing.B, models readmodels.Store) {
 			Member: id, Name: givenNames[random.IntN(len(givenNames))] + " " + strings.ToUpper(family[:1]) + family[1:],
 			Email: fmt.Sprintf("member%d@acme.example", i), Status: readmodels.Active, Teams: []readmodels.Membership{},
 		}
-		for _, entry := range row.Found() {
+		for _, entry := range readmodels.WordEntries(id, row.Name, row.Email) {
 			tx.Add("acme", readmodels.MemberWordIndex, entry)
 		}
 		if i%2000 == 1999 {
