@@ -135,7 +135,7 @@ func TestStatuses(t *testing.T) {
 	scenario(t, "MEM-2 a removed member is counted nowhere, and what they reached is kept", func(w *world) {
 		p := w.plan("acme")
 		golang := p.skill("Go", skill.Validated)
-		role, team := p.role("Engineer", golang), p.team("Team")
+		role, spare, team := p.role("Engineer", golang), p.role("Spare", golang), p.team("Team")
 		ada, bob := p.member("Ada", team), p.member("Bob")
 		p.send(commands.AssignRole{Role: role, Members: []domain.MemberID{ada, bob}, Teams: []domain.TeamID{team}})
 		p.send(commands.SelectLevel{Role: role, Member: ada, Level: "mid"})
@@ -149,7 +149,11 @@ func TestStatuses(t *testing.T) {
 		p.send(commands.RemoveMember{Member: ada})
 		p.late("assignment", string(ada), assignment.MemberUnassigned{Member: ada, Role: role})
 		p.late("assignment", string(ada), assignment.MemberAssigned{Member: ada, Role: role})
+		p.late("assignment", string(ada), assignment.MemberAssigned{Member: ada, Role: spare})
 		p.fold()
+		if page, _, err := p.ask.AnalyticsMembers(p.Context(), "acme", string(spare), everything); err != nil || len(page.Items) != 0 {
+			p.Errorf("members of a role given late: %+v, %v", page, err)
+		}
 		report, _, err = p.ask.AnalyticsRoles(p.Context(), "acme", everything)
 		if err != nil || report.Members != 2 || report.Items[0].Assigned != 1 || report.Totals.Completed != 0 || report.Totals.Engaged != 0 {
 			p.Errorf("after: %+v, %v", report, err)
@@ -167,7 +171,7 @@ func TestStatuses(t *testing.T) {
 			p.Errorf("holders: %+v, %v", holders, err)
 		}
 		kept, _, err := p.ask.MemberProgress(p.Context(), "acme", string(ada), 0)
-		if err != nil || len(kept) != 1 || kept[0].State != "completed" || *kept[0].Level != "mid" {
+		if err != nil || len(kept) != 2 || kept[0].State != "completed" || *kept[0].Level != "mid" {
 			p.Errorf("kept: %+v, %v", kept, err)
 		}
 		teams, _, err := p.ask.Teams(p.Context(), "acme", "", everything)
