@@ -91,6 +91,8 @@ func planOf(c commands.Command, path domain.PlanID) domain.PlanID {
 		return c.Plan
 	case commands.WithdrawPlanFeature:
 		return c.Plan
+	case commands.SetPlanLicences:
+		return c.Plan
 	}
 	return path
 }

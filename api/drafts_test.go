@@ -121,6 +121,29 @@ func TestDrafts(t *testing.T) {
 		must(otherKey, "rename-role", fields{"role": uid(draft), "title": "Mine"})
 		must(adminKey, "transfer-role", fields{"role": uid(draft), "to": creator})
 	})
+	t.Run("ROL-10 a role of a member who leaves", func(t *testing.T) {
+		leaver, leaverKey := person(75, "leaver", "hr")
+		const left = 76
+		must(leaverKey, "create-role", fields{"role": uid(left), "title": "Left"})
+		rename := fields{"role": uid(left), "title": "Taken over"}
+		must(c.key, "deactivate-member", fields{"member": leaver})
+		send(adminKey, "rename-role", rename).refused(403, "not_the_creator")
+		send(adminKey, "transfer-role", fields{"role": uid(draft), "to": leaver}).refused(409, "member_inactive")
+		must(c.key, "remove-member", fields{"member": leaver})
+		send(otherKey, "rename-role", rename).refused(403, "not_the_creator")
+		must(adminKey, "rename-role", rename)
+		send(adminKey, "transfer-role", fields{"role": uid(draft), "to": leaver}).refused(404, "member_not_found")
+		must(adminKey, "transfer-role", fields{"role": uid(left), "to": other})
+	})
+	t.Run("ROL-10 an owner by grant, and after that", func(t *testing.T) {
+		owner, ownerKey := person(77, "owner", "")
+		transfer := fields{"role": uid(draft), "to": creator}
+		send(ownerKey, "transfer-role", transfer).refused(403, "not_an_admin")
+		must(c.key, "grant-access-role", fields{"member": owner, "access_role": "owner"})
+		must(ownerKey, "transfer-role", transfer)
+		must(c.key, "withdraw-access-role", fields{"member": owner, "access_role": "owner"})
+		send(ownerKey, "transfer-role", transfer).refused(403, "not_an_admin")
+	})
 	t.Run("ROL-9 delete and restore", func(t *testing.T) {
 		body := fields{"role": uid(draft), "confirm_title": "Mine"}
 		send(otherKey, "delete-role", body).refused(403, "not_the_creator")

@@ -34,8 +34,8 @@ func TestStream(t *testing.T) {
 			}
 			answer := s.command("acme", "create-team", key, fields{"name": fmt.Sprintf("Team %d", i)})
 			told := f.next()
-			if told.name != "changed" || !slices.Equal(told.Reports, []string{"list-teams"}) || told.Position != answer.Position {
-				t.Errorf("%+v, want list-teams at %s", told, answer.Position)
+			if told.name != "changed" || !slices.Equal(told.Reports, []string{"get-team", "list-teams"}) || told.Position != answer.Position {
+				t.Errorf("%+v, want list-teams and get-team at %s", told, answer.Position)
 			}
 			s.command("acme", "define-skill", key, fields{"name": fmt.Sprintf("Skill %d", i), "state": "validated"})
 			if told := f.until("list-skills"); slices.Contains(told, "list-teams") || slices.Contains(told, "list-members") {
@@ -54,7 +54,7 @@ func TestStream(t *testing.T) {
 		if first := g.next(); first.name != "ready" || first.id != f.last {
 			t.Errorf("%+v", first)
 		}
-		if told := g.until("list-teams"); len(told) != 1 {
+		if told := g.until("list-teams"); len(told) != 2 {
 			t.Errorf("%v", told)
 		}
 		g.cut()
@@ -73,7 +73,7 @@ func TestStream(t *testing.T) {
 		s.get("/v1/plans/acme/teams?min_position="+at, key)
 		f := s.follow(0, "acme", key, "", "?after="+before)
 		f.next()
-		if told := f.until("list-teams"); len(told) != 1 {
+		if told := f.until("list-teams"); len(told) != 2 {
 			t.Errorf("%v", told)
 		}
 		// Beyond the end nobody can have seen anything; what comes is told.

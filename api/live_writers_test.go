@@ -116,7 +116,7 @@ func (s *streaming) paths(plan string) map[string][]string {
 	members := []string{uid(base + 10), uid(base + 11), uid(base + 12)}
 	roles := []string{uid(base + 2), uid(2)}
 	return map[string][]string{
-		"my-plans": {"/v1/me/plans"}, "list-members": of("/members", "", ""), "list-teams": of("/teams", "", ""), "list-skills": of("/skills", "", ""),
+		"my-plans": {"/v1/me/plans"}, "list-members": of("/members", "", ""), "list-teams": of("/teams", "", ""), "get-team": of("/teams/", "", uid(base+20)), "list-skills": of("/skills", "", ""),
 		"list-roles": of("/roles", "", ""), "analytics-roles": of("/analytics/roles", "", ""), "get-member": of("/members/", "", members...),
 		"list-member-roles": of("/members/", "/roles", members...), "list-member-skills": of("/members/", "/skills", members...),
 		"get-role": of("/roles/", "", roles...), "list-role-versions": of("/roles/", "/versions", roles...), "list-role-members": of("/roles/", "/members", roles...),

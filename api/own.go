@@ -64,7 +64,7 @@ func (c *call) plain(content any) error {
 	return nil
 }
 
-// myPlans lists the plan of a key; the operator has all (SPEC PLN-3).
+// myPlans lists the plans of a person who signed in, and the plan of a key; the operator has all (SPEC PLN-3).
 func (s *server) myPlans(c *call) error {
 	if err := c.principal.May(access.ReadOwnPrincipal, c.principal.Plan); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *server) myPlans(c *call) error {
 	if c.min = c.params.position(positionParam.Name); c.min > 0 {
 		defer c.until(s.MinPositionWait)()
 	}
-	want := c.page(string(c.principal.Plan))
+	want := c.page(string(c.principal.Plan), c.principal.Person)
 	if err := c.params.err(); err != nil {
 		return err
 	}
@@ -93,6 +93,9 @@ func (s *server) myPlans(c *call) error {
 func (s *server) plansOf(c *call, want readmodels.Want) (readmodels.List[*readmodels.PlanRow], readmodels.Checkpoint, error) {
 	if c.principal.Vendor {
 		return s.Queries.Plans(c.ctx, want)
+	}
+	if c.principal.Person != "" {
+		return s.Queries.PlansOf(c.ctx, c.principal.Person, want)
 	}
 	var plans readmodels.List[*readmodels.PlanRow]
 	row, at, err := s.Queries.Plan(c.ctx, string(c.principal.Plan), want.Min)

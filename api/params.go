@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"rolewise/domain"
 	"rolewise/eventstore"
 	"rolewise/readmodels"
 )
@@ -39,6 +40,11 @@ var (
 		huma.Schema{Type: huma.TypeString, Enum: []any{"draft", "published", "beta", "deleted"}})
 	onPublishParam = parameter("on_publish", "As of publish-role; left out: re_evaluate.",
 		huma.Schema{Type: huma.TypeString, Enum: []any{"re_evaluate", "grandfather"}})
+	memberStateParam = parameter("state", "Only members of this state; left out: all but those removed. Removed members are for owners and admins.",
+		huma.Schema{Type: huma.TypeString, Enum: []any{readmodels.Invited, readmodels.Active, readmodels.Deactivated, readmodels.Removed, readmodels.AllMembers}})
+	teamParam   = parameter("team", "Only members of this team.", huma.Schema{Type: huma.TypeString})
+	nestedParam = parameter("nested", "Also those of the teams below.", huma.Schema{Type: huma.TypeBoolean, Default: false})
+	parentParam = parameter("parent", "Only teams right below this one; \"top\": only those below none.", huma.Schema{Type: huma.TypeString})
 	searchParam = parameter("q", "Words of which each must begin a word of the item; case and accents do not count.",
 		huma.Schema{Type: huma.TypeString, MaxLength: integer(maxSearch)})
 	formatParam = parameter("format", "Goes before the header Accept. As csv the report is complete, not a page.",
@@ -134,6 +140,16 @@ func (p *params) flag(name string) bool {
 		p.wrong(name, "invalid_value", "must be true or false")
 	}
 	return false
+}
+
+// id returns "" if the parameter was left out. What cannot be an id is named, except where it is a word permitted.
+func (p *params) id(name string, permitted ...string) string {
+	value := p.values.Get(name)
+	if p.values.Has(name) && !slices.Contains(permitted, value) && domain.CheckID("", domain.TeamID(value)) != nil {
+		p.wrong(name, "invalid_id", "must be an id")
+		return ""
+	}
+	return value
 }
 
 func (p *params) search() string {

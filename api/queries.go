@@ -83,7 +83,7 @@ func (s *server) queries() []query {
 		},
 		{
 			path: "/members", id: "list-members", summary: "Members by name.", action: access.QueryPlan,
-			params: with(searchParam), answer: answerOf[List[*readmodels.MemberRow]](), run: s.members,
+			params: with(searchParam, memberStateParam, teamParam, nestedParam), answer: answerOf[List[*readmodels.MemberRow]](), run: s.members,
 		},
 		{
 			path: "/members/{id}", id: "get-member", summary: "A member.", action: access.QueryPlan,
@@ -101,7 +101,11 @@ func (s *server) queries() []query {
 		},
 		{
 			path: "/teams", id: "list-teams", summary: "Teams by name.", action: access.QueryPlan,
-			params: pageParams, answer: answerOf[List[*readmodels.TeamRow]](), run: s.teams,
+			params: with(parentParam), answer: answerOf[List[*readmodels.TeamRow]](), run: s.teams,
+		},
+		{
+			path: "/teams/{id}", id: "get-team", summary: "A team, with those above it.", action: access.QueryPlan,
+			answer: answerOf[Item[*readmodels.TeamPlace]](), run: s.team,
 		},
 		{
 			path: "/analytics/roles", id: "analytics-roles", summary: "Report on all roles.",
@@ -200,30 +204,11 @@ func (c *call) one(what string) (string, error) {
 	return id, nil
 }
 
-func (s *server) members(c *call) (answer, error) {
-	search := c.params.search()
-	want := c.page(search)
-	if err := c.params.err(); err != nil {
-		return answer{}, err
-	}
-	page, at, err := s.Queries.Members(c.ctx, string(c.plan), search, want)
-	return answer{content: listed(c, page), at: at}, err
-}
-
-func (s *server) member(c *call) (answer, error) {
-	id, err := c.one("member")
-	if err != nil {
-		return answer{}, err
-	}
-	row, at, err := s.Queries.Member(c.ctx, string(c.plan), id, c.min)
-	if err == nil && row == nil {
-		err = domain.Missing("member")
-	}
-	return answer{content: Item[*readmodels.MemberRow]{row}, at: at}, err
-}
-
 func (s *server) memberRoles(c *call) (answer, error) {
 	id, err := c.one("member")
+	if err == nil {
+		err = s.seen(c, id)
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -236,6 +221,9 @@ func (s *server) memberRoles(c *call) (answer, error) {
 
 func (s *server) memberSkills(c *call) (answer, error) {
 	id, err := c.one("member")
+	if err == nil {
+		err = s.seen(c, id)
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -244,15 +232,6 @@ func (s *server) memberSkills(c *call) (answer, error) {
 		err = domain.Missing("member")
 	}
 	return answer{content: List[readmodels.ResultRow]{Items: rows}, at: at}, err
-}
-
-func (s *server) teams(c *call) (answer, error) {
-	want := c.page()
-	if err := c.params.err(); err != nil {
-		return answer{}, err
-	}
-	page, at, err := s.Queries.Teams(c.ctx, string(c.plan), want)
-	return answer{content: listed(c, page), at: at}, err
 }
 
 func (s *server) skills(c *call) (answer, error) {

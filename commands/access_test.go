@@ -16,10 +16,12 @@ import (
 
 // permits says which scopes a command needs, together; "*" permits all but those of the operator, who may do everything.
 var permits = map[string]string{
-	"create-plan": "", "change-plan-tier": "", "grant-plan-feature": "", "withdraw-plan-feature": "",
+	"create-plan": "", "change-plan-tier": "", "grant-plan-feature": "", "withdraw-plan-feature": "", "set-plan-licences": "",
 	"set-policy": "*", "create-api-key": "*", "revoke-api-key": "*",
 	"invite-member": "write", "add-team-member": "write", "change-team-role": "write", "remove-team-member": "write",
-	"create-team": "write", "rename-team": "write", "move-team": "write",
+	"create-team": "write", "rename-team": "write", "move-team": "write", "delete-team": "write",
+	"change-member-profile": "write", "deactivate-member": "write", "reactivate-member": "write", "remove-member": "write",
+	"grant-access-role": "*", "withdraw-access-role": "*", "grant-content-access": "write", "withdraw-content-access": "write",
 	"define-skill": "write", "rename-skill": "write", "validate-skill": "write", "retire-skill": "write", "publish-benchmark": "write",
 	"record-skill-iq": "measurements:write", "invalidate-skill-iq": "measurements:write",
 	"create-role": "write", "customize-role": "write", "duplicate-role": "write", "rename-role": "write", "describe-role": "write",

@@ -19,6 +19,7 @@ import (
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
+	"rolewise/domain/seats"
 	"rolewise/domain/skill"
 	"rolewise/domain/team"
 	"rolewise/eventstore"
@@ -36,6 +37,7 @@ var (
 	plans       = aggregate[plan.State, plan.Command, plan.Event]{plan.Category, plan.Decider, plan.Events, nil}
 	members     = aggregate[member.State, member.Command, member.Event]{member.Category, member.Decider, member.Events, nil}
 	teams       = aggregate[team.State, team.Command, team.Event]{team.Category, team.Decider, team.Events, nil}
+	chairs      = aggregate[seats.State, seats.Command, seats.Event]{seats.Category, seats.Decider, seats.Events, nil}
 	skills      = aggregate[skill.State, skill.Command, skill.Event]{skill.Category, skill.Decider, skill.Events, nil}
 	roles       = aggregate[role.State, role.Command, role.Event]{role.Category, role.Decider, role.Events, role.State.Warnings}
 	assignments = aggregate[assignment.State, assignment.Command, assignment.Event]{assignment.Category, assignment.Decider, assignment.Events, nil}

@@ -31,7 +31,7 @@ func (c CreateAPIKey) run(w *work) (Answer, error) {
 		if c.Member == "" {
 			return create, nil
 		}
-		exists, err := w.memberExists(c.Member)
+		exists, err := w.memberActs(c.Member)
 		create.MemberExists = exists
 		return create, err
 	})
@@ -77,6 +77,12 @@ func (h *Handler) Authenticate(ctx context.Context, key string) (access.Principa
 	same := subtle.ConstantTimeCompare([]byte(hashSecret(secret)), []byte(at.state.Hash)) == 1
 	if !at.state.Valid() || !same {
 		return access.Principal{}, false, nil
+	}
+	if at.state.Member != "" { // nobody acts for who was deactivated or removed
+		state, err := h.Member(ctx, domain.PlanID(planID), at.state.Member)
+		if err != nil || !state.Active() {
+			return access.Principal{}, false, err
+		}
 	}
 	return access.Principal{
 		ID: "key:" + id, Plan: domain.PlanID(planID), Member: at.state.Member, Scopes: at.state.Scopes,

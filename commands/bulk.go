@@ -134,9 +134,17 @@ func (i *bulkItem) decide(w *work, teamExists bool, build func(assignment.Holder
 		}
 		holder.Exists = exists
 	}
-	answer, err := decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
+	one := func(assignment.State) (assignment.Command, error) {
+		c := build(holder)
+		if _, gives := c.(assignment.Assign); gives && holder.Team == "" {
+			_, err := w.memberActs(holder.Member)
+			return c, err
+		}
+		return c, nil
+	}
+	answer, err := decide(w, assignments, id, one)
 	for w.accepted && domain.CodeOf(err) == "concurrent_change" { // what was accepted does not give up
-		answer, err = decide(w, assignments, id, func(assignment.State) (assignment.Command, error) { return build(holder), nil })
+		answer, err = decide(w, assignments, id, one)
 	}
 	if err == nil && len(answer.Events) > 0 && strings.HasPrefix(answer.Events[0], "Team") != (holder.Team != "") {
 		// A member and a team named by one id share a stream, and there is only one of the two: this is the other's event.

@@ -71,6 +71,8 @@ type Handler struct {
 	emailKey []byte
 	states   *states
 	observe  Observer
+
+	invitations invitations
 }
 
 // Observer is told of a command before it is carried out, and by the function that it returns how that ended. The
@@ -80,7 +82,7 @@ type Observer func(ctx context.Context, name string, req Request) (context.Conte
 // New returns a handler on a store. Times of events come from now; emailKey keys the hash under which an e-mail address
 // is reserved, and must be the same for the life of the store.
 func New(store eventstore.Store, now func() time.Time, emailKey []byte) *Handler {
-	return &Handler{store: store, now: now, emailKey: emailKey, states: newStates()}
+	return &Handler{store: store, now: now, emailKey: emailKey, states: newStates(), invitations: invitations{plans: map[domain.PlanID]*foundOwners{}}}
 }
 
 // Observe sets who is told of commands; before the first one.

@@ -112,6 +112,15 @@ func TestCrashAtEachAppend(t *testing.T) {
 		{"an invitation with an id", 3, func(run string) commands.Command {
 			return commands.InviteMember{Member: domain.MemberID(newID()), Name: "Max", Email: run + "@example.org"}
 		}, []string{"MemberInvited", "Reserved"}},
+		{"an invitation of an owner", 4, func(run string) commands.Command {
+			return commands.InviteMember{Name: "Max", Email: run + "@example.org", AccessRole: "owner"}
+		}, []string{"MemberInvited", "OwnerGranted", "Reserved"}},
+		{"another e-mail address", 4, func(run string) commands.Command {
+			return commands.ChangeMemberProfile{Member: member(), Email: new(run + "@example.org")}
+		}, []string{"MemberEmailChanged", "Released", "Reserved"}},
+		{"a deactivation", 3, func(string) commands.Command { return commands.DeactivateMember{Member: member()} }, []string{"MemberDeactivated", "MemberSeatsClosed"}},
+		{"a removal", 4, func(string) commands.Command { return commands.RemoveMember{Member: member()} }, []string{"MemberRemoved", "MemberSeatsClosed", "Released"}},
+		{"content access", 2, func(string) commands.Command { return commands.GrantContentAccess{Member: member()} }, []string{"ContentAccessGranted"}},
 		{"a plan", 5, func(run string) commands.Command {
 			return commands.CreatePlan{Plan: domain.PlanID(run), Name: run, Tier: plan.Starter, OwnerName: "Max", OwnerEmail: "max@example.org"}
 		}, []string{"MemberInvited", "PlanCreated", "Reserved"}},
@@ -216,6 +225,10 @@ func TestCrashProperty(t *testing.T) {
 				want = append(want, "Reserved")
 			case commands.CreatePlan:
 				want = append(want, "Reserved", "MemberInvited")
+			case commands.DeactivateMember:
+				want = append(want, "MemberSeatsClosed")
+			case commands.RemoveMember:
+				want = append(want, "MemberSeatsClosed", "Released")
 			}
 			req.DryRun = false
 			before := r.head()

@@ -8,6 +8,7 @@ import (
 	"rolewise/domain/member"
 	"rolewise/domain/plan"
 	"rolewise/domain/role"
+	"rolewise/domain/seats"
 	"rolewise/domain/skill"
 	"rolewise/domain/team"
 	"rolewise/eventstore"
@@ -62,25 +63,58 @@ func (h *Handler) OfRole(ctx context.Context, p access.Principal, planID domain.
 	}
 	rights.AdminsEdit = settings.RoleEditing == plan.AdminsEdit
 	if p.Member != "" {
-		caller, err := h.Member(ctx, planID, p.Member)
-		if err != nil {
+		if rights.Admin, err = h.admin(ctx, planID, p.Member); err != nil {
 			return rights, err
 		}
-		rights.Admin = caller.AccessRole == member.Owner || caller.AccessRole == member.Admin
 	}
 	if s.Creator != "" && rights.Admin { // only to them it matters
 		creator, err := h.Member(ctx, planID, s.Creator)
 		if err != nil {
 			return rights, err
 		}
-		rights.CreatorGone = !creator.Exists
+		rights.CreatorGone = !creator.Present()
 	}
 	return rights, nil
 }
 
+// Seats returns who of a plan is an owner and has content access, as the event store has it now.
+func (h *Handler) Seats(ctx context.Context, planID domain.PlanID) (seats.State, error) {
+	at, err := load(ctx, h, chairs, planID, eventstore.PlanWide)
+	return at.state, err
+}
+
+// Owner tells whether a member is an owner of the plan who may act as one.
+func (h *Handler) Owner(ctx context.Context, planID domain.PlanID, id domain.MemberID) (bool, error) {
+	state, err := h.Member(ctx, planID, id)
+	if err != nil || !state.Active() {
+		return false, err
+	}
+	held, err := h.Seats(ctx, planID)
+	return held.Owner(id, state.InvitedOwner), err
+}
+
+// admin tells whether a member is an owner or an admin of the plan who may act as one.
+func (h *Handler) admin(ctx context.Context, planID domain.PlanID, id domain.MemberID) (bool, error) {
+	state, err := h.Member(ctx, planID, id)
+	if err != nil || state.Active() && state.AccessRole == member.Admin {
+		return err == nil, err
+	}
+	return h.Owner(ctx, planID, id)
+}
+
+// memberExists tells whether the plan has the member. One who was removed is as one who never was.
 func (w *work) memberExists(id domain.MemberID) (bool, error) {
 	state, err := w.Member(w.ctx, w.req.Plan, id)
-	return state.Exists, err
+	return state.Present(), err
+}
+
+// memberActs is memberExists for what only an active member can do or be given.
+func (w *work) memberActs(id domain.MemberID) (bool, error) {
+	state, err := w.Member(w.ctx, w.req.Plan, id)
+	if err == nil && state.Present() && state.Deactivated {
+		err = member.Inactive()
+	}
+	return state.Present(), err
 }
 
 func (w *work) rolePublished(id domain.RoleID) (bool, error) {

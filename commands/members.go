@@ -1,19 +1,10 @@
 package commands
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
-
 	"rolewise/domain"
 	"rolewise/domain/access"
 	"rolewise/domain/command"
 	"rolewise/domain/member"
-	"rolewise/domain/reservation"
 	"rolewise/eventstore"
 )
 
@@ -38,10 +29,8 @@ func (InviteMember) About() About {
 }
 
 func (c InviteMember) run(w *work) (Answer, error) {
-	if c.AccessRole != "" { // a permission on the whole plan is a setting of the plan (SPEC ACC-1)
-		if err := w.req.Principal.May(access.ManagePlan, w.req.Plan); err != nil {
-			return Answer{}, err
-		}
+	if err := w.mayGive(c.AccessRole); err != nil {
+		return Answer{}, err
 	}
 	id := domain.MemberID(w.newID(string(c.Member)))
 	answer, err := w.invite(id, func() (member.Invite, error) {
@@ -56,6 +45,9 @@ func (c InviteMember) run(w *work) (Answer, error) {
 		return invite, err
 	})
 	answer.ID = string(id)
+	if err == nil && c.AccessRole == member.Owner && !w.req.DryRun {
+		err = w.confirmOwner(id)
+	}
 	return answer, err
 }
 
@@ -74,11 +66,11 @@ func (w *work) invite(id domain.MemberID, build func() (member.Invite, error)) (
 			return invite, err
 		}
 		// Claimed before the address is reserved: of two requests under one key the second would find it taken.
-		if err := w.claimFor(eventstore.StreamID{Category: member.Category, Plan: string(w.req.Plan), ID: string(id)}); err != nil {
+		if err := w.claimMember(id); err != nil {
 			return nil, err
 		}
 		reserved = invite.Email
-		return invite, w.reserveEmail(invite.Email, id)
+		return invite, w.reserveEmail(invite.Email, id, s.Events)
 	})
 	if domain.CodeOf(err) != "member_exists" {
 		return answer, err
@@ -89,6 +81,11 @@ func (w *work) invite(id domain.MemberID, build func() (member.Invite, error)) (
 		}
 	}
 	return Answer{}, w.abandoned(id, err)
+}
+
+// claimMember claims the key of a command before it writes beside the member's stream.
+func (w *work) claimMember(id domain.MemberID) error {
+	return w.claimFor(eventstore.StreamID{Category: member.Category, Plan: string(w.req.Plan), ID: string(id)})
 }
 
 // abandoned says what became of an invitation whose stream was closed in favour of another (see settle). An id that
@@ -108,93 +105,6 @@ func (w *work) abandoned(id domain.MemberID, refused error) error {
 		}
 	}
 	return errClaimed
-}
-
-// emailStream names the stream that reserves an address: a keyed hash of it, case-folded and normalised (SPEC MEM-1).
-func (h *Handler) emailStream(planID domain.PlanID, email string) string {
-	mac := hmac.New(sha256.New, h.emailKey)
-	mac.Write([]byte(string(planID) + "\x00" + sameEmail(email)))
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-// sameEmail maps all spellings of one address to one text.
-func sameEmail(email string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(email)))
-}
-
-// reserveEmail makes the address the member's, or refuses if another has it.
-func (w *work) reserveEmail(email string, owner domain.MemberID) error {
-	return w.onEmail(email, func(s reservation.State) (reservation.Command, error) {
-		held, owner := domain.MemberID(s.Owner), reservation.Owner(owner)
-		if s.Owner == "" || s.Owner == owner {
-			return reservation.Reserve{Owner: owner}, nil
-		}
-		free, err := w.settle(held, email)
-		return reservation.Reserve{Owner: owner, Free: free}, err
-	})
-}
-
-func (w *work) releaseEmail(email string, owner domain.MemberID) error {
-	state, err := w.Member(w.ctx, w.req.Plan, owner)
-	if err != nil || sameEmail(state.Email) == sameEmail(email) { // the member that exists uses this very address
-		return err
-	}
-	return w.onEmail(email, func(reservation.State) (reservation.Command, error) {
-		return reservation.Release{Owner: reservation.Owner(owner)}, nil
-	})
-}
-
-// patience is how often settle looks again for an owner that may be about to come to be: 130 ms on average.
-const patience = 20
-
-// settle finds out whether the owner of a reservation ever came to be. If not, its stream is closed first, so that an
-// invitation under way fails instead of taking the address a second time (DESIGN rule 14). Waiting before that decides
-// nothing: it spares invitations under way.
-func (w *work) settle(owner domain.MemberID, email string) (free bool, err error) {
-	state, err := w.Member(w.ctx, w.req.Plan, owner)
-	if err != nil {
-		return false, err
-	}
-	for attempt := 0; !state.Exists && !state.Abandoned && attempt < patience; attempt++ {
-		if err := w.pause(attempt); err != nil {
-			return false, err
-		}
-		if state, err = w.Member(w.ctx, w.req.Plan, owner); err != nil {
-			return false, err
-		}
-	}
-	if !state.Exists && !state.Abandoned {
-		side := w.side()
-		_, err := decide(side, members, string(owner), func(member.State) (member.Command, error) {
-			return member.Abandon{Member: owner}, nil
-		})
-		var refusal *domain.Error
-		if err != nil && !errors.As(err, &refusal) {
-			return false, err
-		}
-		if state, err = w.Member(w.ctx, w.req.Plan, owner); err != nil {
-			return false, err
-		}
-	}
-	return !state.Exists || sameEmail(state.Email) != sameEmail(email), nil
-}
-
-func (w *work) onEmail(email string, build func(reservation.State) (reservation.Command, error)) error {
-	_, err := decide(w.side(), emails, w.emailStream(w.req.Plan, email), build)
-	return err
-}
-
-func (w *work) emailFree(email string, owner domain.MemberID) error {
-	at, err := load(w.ctx, w.Handler, emails, w.req.Plan, w.emailStream(w.req.Plan, email))
-	if err != nil || at.state.Owner == "" || at.state.Owner == reservation.Owner(owner) {
-		return err
-	}
-	state, err := w.Member(w.ctx, w.req.Plan, domain.MemberID(at.state.Owner))
-	if err != nil || !state.Exists || sameEmail(state.Email) != sameEmail(email) {
-		return err
-	}
-	_, err = reservation.Emails.Decide(at.state, reservation.Reserve{Owner: reservation.Owner(owner)})
-	return err
 }
 
 // AcceptInvitation ends the invitation: the member is there.
@@ -275,7 +185,7 @@ func (w *work) teamExists(id domain.TeamID) error {
 
 func (w *work) decideMember(id domain.MemberID, build func() (member.Command, error)) (Answer, error) {
 	return decide(w, members, string(id), func(s member.State) (member.Command, error) {
-		if !s.Exists {
+		if !s.Present() {
 			return nil, domain.Missing("member").At("/member")
 		}
 		return build()

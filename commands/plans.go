@@ -57,6 +57,7 @@ func (c CreatePlan) plan() domain.PlanID          { return c.Plan }
 func (c ChangePlanTier) plan() domain.PlanID      { return c.Plan }
 func (c GrantPlanFeature) plan() domain.PlanID    { return c.Plan }
 func (c WithdrawPlanFeature) plan() domain.PlanID { return c.Plan }
+func (c SetPlanLicences) plan() domain.PlanID     { return c.Plan }
 
 // ownerFields names the fields as this command does.
 func ownerFields(err error) error {
@@ -107,6 +108,20 @@ func (WithdrawPlanFeature) About() About {
 
 func (c WithdrawPlanFeature) run(w *work) (Answer, error) {
 	return w.decidePlan(plan.WithdrawFeature{Feature: c.Feature})
+}
+
+// SetPlanLicences says for how many members at a time the plan has bought content access (SPEC ACC-3).
+type SetPlanLicences struct {
+	Plan     domain.PlanID `json:"plan"`
+	Licences int           `json:"licences" doc:"0 to 10,000,000. Fewer than are granted takes none away, but no more are granted."`
+}
+
+func (SetPlanLicences) About() About {
+	return About{Name: "set-plan-licences", Summary: "Set how many members may have content access.", Action: access.OperatePlans}
+}
+
+func (c SetPlanLicences) run(w *work) (Answer, error) {
+	return w.decidePlan(plan.SetLicences{Licences: c.Licences})
 }
 
 // SetPolicy sets one policy of the plan.

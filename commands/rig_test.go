@@ -218,7 +218,8 @@ func meeting(ctx context.Context, category string, wanted int) func(eventstore.S
 type fixture struct {
 	plan, ops                           domain.PlanID
 	member, colleague, guest            domain.MemberID
-	team, below                         domain.TeamID
+	leaving, away, second               domain.MemberID // to be removed; deactivated; an owner with content access
+	team, below, closing                domain.TeamID
 	skill, beta, spare, retiring, fresh domain.SkillID
 	role, draft, doomed, deleted        domain.RoleID
 	category                            domain.CategoryID
@@ -233,7 +234,8 @@ func (r *rig) fixture(planID domain.PlanID) fixture {
 	f := fixture{
 		plan: planID, ops: planID + "-ops", email: "ada@example.org",
 		member: domain.MemberID(newID()), colleague: domain.MemberID(newID()), guest: domain.MemberID(newID()),
-		team: domain.TeamID(newID()), below: domain.TeamID(newID()),
+		leaving: domain.MemberID(newID()), away: domain.MemberID(newID()), second: domain.MemberID(newID()),
+		team: domain.TeamID(newID()), below: domain.TeamID(newID()), closing: domain.TeamID(newID()),
 		skill: domain.SkillID(newID()), beta: domain.SkillID(newID()), spare: domain.SkillID(newID()),
 		retiring: domain.SkillID(newID()), fresh: domain.SkillID(newID()),
 		role: domain.RoleID(newID()), draft: domain.RoleID(newID()), doomed: domain.RoleID(newID()), deleted: domain.RoleID(newID()),
@@ -260,9 +262,15 @@ func (r *rig) fixture(planID domain.PlanID) fixture {
 			commands.CreatePlan{Plan: planID, Name: "Acme", Tier: plan.Enterprise, OwnerName: "Olga", OwnerEmail: "olga@example.org"},
 			commands.CreateTeam{Team: f.team, Name: "Engineering"},
 			commands.CreateTeam{Team: f.below, Name: "Platform"},
+			commands.CreateTeam{Team: f.closing, Name: "Closing"},
 			commands.InviteMember{Member: f.member, Name: "Ada", Email: f.email, Teams: []commands.TeamMembership{{Team: f.team, TeamRole: member.Plain}}},
 			commands.InviteMember{Member: f.colleague, Name: "Ben", Email: "ben@example.org"},
 			commands.InviteMember{Member: f.guest, Name: "Cy", Email: "cy@example.org"},
+			commands.InviteMember{Member: f.leaving, Name: "Lea", Email: "lea@example.org"},
+			commands.InviteMember{Member: f.away, Name: "Abe", Email: "abe@example.org"},
+			commands.DeactivateMember{Member: f.away},
+			commands.InviteMember{Member: f.second, Name: "Sue", Email: "sue@example.org", AccessRole: member.Owner},
+			commands.GrantContentAccess{Member: f.second},
 			commands.DefineSkill{Skill: f.skill, Name: "Go", State: skill.Validated},
 			commands.DefineSkill{Skill: f.beta, Name: "Zig", State: skill.Beta},
 			commands.DefineSkill{Skill: f.spare, Name: "SQL", State: skill.Validated},
@@ -302,17 +310,27 @@ func (f fixture) bodies() []commands.Command {
 		commands.ChangePlanTier{Plan: f.ops, Tier: plan.Professional},
 		commands.GrantPlanFeature{Plan: f.ops, Feature: plan.SCIM},
 		commands.WithdrawPlanFeature{Plan: f.ops, Feature: plan.Audit},
+		commands.SetPlanLicences{Plan: f.ops, Licences: 7},
 		commands.SetPolicy{Policy: "recalculation", Value: text("on_visit")},
 		commands.CreateAPIKey{Name: "robot", Scopes: []access.Scope{access.Write}, Member: f.member},
 		commands.RevokeAPIKey{Key: apikey.KeyID(f.key)},
 		commands.InviteMember{Name: "Dan", Email: "dan@example.org", Teams: []commands.TeamMembership{{Team: f.team, TeamRole: member.Manager}}},
 		commands.AcceptInvitation{Member: f.member},
+		commands.ChangeMemberProfile{Member: f.member, Location: new("Oslo")},
+		commands.DeactivateMember{Member: f.colleague},
+		commands.ReactivateMember{Member: f.away},
+		commands.RemoveMember{Member: f.leaving},
+		commands.GrantAccessRole{Member: f.guest, AccessRole: member.HR},
+		commands.WithdrawAccessRole{Member: f.second, AccessRole: member.Owner},
+		commands.GrantContentAccess{Member: f.guest},
+		commands.WithdrawContentAccess{Member: f.second},
 		commands.AddTeamMember{Team: f.below, Member: f.member, TeamRole: member.Plain},
 		commands.ChangeTeamRole{Team: f.team, Member: f.member, TeamRole: member.Manager},
 		commands.RemoveTeamMember{Team: f.team, Member: f.member},
 		commands.CreateTeam{Name: "Sales"},
 		commands.RenameTeam{Team: f.below, Name: "Plumbing"},
 		commands.MoveTeam{Team: f.below, Parent: f.team},
+		commands.DeleteTeam{Team: f.closing},
 		commands.DefineSkill{Name: "Lisp", State: skill.Validated, Parent: f.catalogSkill},
 		commands.RenameSkill{Skill: f.skill, Name: "Golang"},
 		commands.ValidateSkill{Skill: f.beta},
@@ -337,7 +355,7 @@ func (f fixture) bodies() []commands.Command {
 		commands.SetPathway{Role: f.draft, AdvancesFrom: []domain.RoleID{f.role, f.catalogRole}},
 		commands.DeleteRole{Role: f.doomed, ConfirmTitle: "Doomed"},
 		commands.RestoreRole{Role: f.deleted},
-		commands.TransferRole{Role: f.draft, To: f.colleague},
+		commands.TransferRole{Role: f.draft, To: f.guest},
 		commands.CreateCategory{Name: "Trade", Featured: true},
 		commands.FeatureCategory{Category: f.category, Featured: true},
 		commands.AssignRole{Role: f.role, Members: []domain.MemberID{f.member, f.guest}, Teams: []domain.TeamID{f.team}},

@@ -97,7 +97,7 @@ func (TransferRole) About() About {
 
 func (c TransferRole) run(w *work) (Answer, error) {
 	return w.permitted(c.Role, access.OfRole.Transfer, func(role.State) (role.Command, error) {
-		exists, err := w.memberExists(c.To)
+		exists, err := w.memberActs(c.To)
 		return role.Transfer{Role: c.Role, To: c.To, ToExists: exists}, err
 	})
 }

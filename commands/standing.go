@@ -47,7 +47,7 @@ func (w *work) learn(given domain.MemberID, role domain.RoleID, build func(m dom
 		return Answer{}, err
 	}
 	return decide(w, standings, progress.StreamID(m, role), func(progress.State) (progress.Command, error) {
-		exists, err := w.memberExists(m)
+		exists, err := w.memberActs(m)
 		if err != nil {
 			return nil, err
 		}

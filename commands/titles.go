@@ -124,7 +124,7 @@ func (w *work) reserveTitle(title string, id domain.RoleID) error {
 	_, err := decide(w.side(), titles, w.titleStream(w.req.Plan, title), func(s reservation.State) (reservation.Command, error) {
 		owner := reservation.Owner(id)
 		if s.Owner == "" || s.Owner == owner {
-			return reservation.Reserve{Owner: owner, Again: true}, nil
+			return reservation.Reserve{Owner: owner}, nil
 		}
 		free, err := w.settleTitle(domain.RoleID(s.Owner), title)
 		return reservation.Reserve{Owner: owner, Free: free}, err
@@ -183,6 +183,6 @@ func (w *work) titleFree(title string, id domain.RoleID) error {
 	if err != nil || !hasTitle(owner.state, title) {
 		return err
 	}
-	_, err = reservation.Titles.Decide(at.state, reservation.Reserve{Owner: reservation.Owner(id), Again: true})
+	_, err = reservation.Titles.Decide(at.state, reservation.Reserve{Owner: reservation.Owner(id)})
 	return err
 }

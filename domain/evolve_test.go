@@ -21,6 +21,7 @@ import (
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
+	"rolewise/domain/seats"
 	"rolewise/domain/skill"
 	"rolewise/domain/team"
 )
@@ -38,6 +39,7 @@ func TestEvolve(t *testing.T) {
 	t.Run("assignment", evolves(assignment.Decider))
 	t.Run("results", evolves(results.Decider))
 	t.Run("progress", evolves(progress.Decider))
+	t.Run("seats", evolves(seats.Decider))
 	t.Run("apikey", evolves(apikey.Decider))
 	t.Run("reservation", evolves(reservation.Titles))
 	t.Run("command", evolves(domain.Decider[command.State, any, command.Event]{

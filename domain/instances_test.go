@@ -18,6 +18,7 @@ import (
 	"rolewise/domain/results"
 	"rolewise/domain/role"
 	"rolewise/domain/roleiq"
+	"rolewise/domain/seats"
 	"rolewise/domain/skill"
 	"rolewise/domain/team"
 )
@@ -54,6 +55,7 @@ var instances = []any{
 	plan.PlanFeatureGranted{Feature: plan.Authoring},
 	plan.PlanFeatureWithdrawn{Feature: plan.AdvancedAnalytics},
 	plan.RecalculationPolicySet{Recalculation: plan.OnVisit},
+	plan.PlanLicencesSet{Licences: 250},
 	plan.LevelRulePolicySet{Rule: plan.LevelRule{Name: plan.KOfN, K: 3}},
 	plan.RoleEditingPolicySet{Editing: plan.AdminsEdit},
 	plan.DirectoryVisibilityPolicySet{Visibility: plan.FeaturedCategory},
@@ -64,10 +66,25 @@ var instances = []any{
 	member.TeamMemberAdded{Member: ada, Team: sales, TeamRole: member.Manager},
 	member.TeamRoleChanged{Member: ada, Team: sales, TeamRole: member.Stakeholder},
 	member.TeamMemberRemoved{Member: ada, Team: sales},
+	member.MemberProfileChanged{Member: ada, Name: "Ada King", Title: "Countess", Location: "London", Department: "Analysis", Manager: bob},
+	member.MemberEmailChanged{Member: ada, Email: "ada.king@example.org"},
+	member.MemberChangeAbandoned{Member: ada},
+	member.MemberDeactivated{Member: ada},
+	member.MemberReactivated{Member: ada},
+	member.MemberRemoved{Member: ada},
+	member.AccessRoleGranted{Member: ada, AccessRole: member.HR},
+	member.AccessRoleWithdrawn{Member: ada, AccessRole: member.HR},
+
+	seats.OwnerGranted{Member: ada},
+	seats.OwnerWithdrawn{Member: ada},
+	seats.ContentAccessGranted{Member: ada},
+	seats.ContentAccessWithdrawn{Member: ada},
+	seats.MemberSeatsClosed{Member: ada, Events: 7},
 
 	team.TeamCreated{Team: north, Name: "North", Parent: sales},
 	team.TeamRenamed{Team: north, Name: "Far North"},
 	team.TeamMoved{Team: north, Parent: sales},
+	team.TeamDeleted{Team: north},
 
 	skill.SkillDefined{
 		Skill: golang, Name: "Go", Description: "A language.\nCompiled.", Icon: "go", Synonyms: []string{"Golang", "Go lang"},
@@ -121,7 +138,7 @@ var instances = []any{
 	apikey.ApiKeyCreated{Key: "01890a5d", Name: "ci", Scopes: []access.Scope{access.Read, access.MeasurementsWrite}, Member: ada, Hash: apikey.Hash(hash)},
 	apikey.ApiKeyRevoked{Key: "01890a5d"},
 
-	reservation.Reserved{Owner: ada},
+	reservation.Reserved{Owner: ada, Events: 7},
 	reservation.Released{Owner: ada},
 
 	command.CommandClaimed{Name: "invite-member", BodyHash: command.BodyHash(hash), Stream: "member-acme." + ada, NewID: ada},

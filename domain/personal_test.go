@@ -23,7 +23,11 @@ func TestEveryTextIsTagged(t *testing.T) {
 
 func TestPersonalFields(t *testing.T) {
 	want := map[string][]domain.Personal{
-		"MemberInvited":      {{Field: "name", Subject: "member"}, {Field: "email", Subject: "member"}, {Field: "title", Subject: "member"}},
+		"MemberInvited": {{Field: "name", Subject: "member"}, {Field: "email", Subject: "member"}, {Field: "title", Subject: "member"}},
+		"MemberProfileChanged": {
+			{Field: "name", Subject: "member"}, {Field: "title", Subject: "member"}, {Field: "location", Subject: "member"}, {Field: "department", Subject: "member"},
+		},
+		"MemberEmailChanged": {{Field: "email", Subject: "member"}},
 		"MemberAssigned":     {{Field: "message", Subject: "member"}},
 		"MemberUnassigned":   {{Field: "message", Subject: "member"}},
 		"CommandAccepted":    {{Field: "message", Subject: "command"}},

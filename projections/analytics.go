@@ -12,17 +12,20 @@ import (
 // before a change and put in again after it, so that a query adds nothing up.
 func analytics() *Projection {
 	s := &standings{
-		watch: watchAnalytics,
-		joined: func(f *Fold) error {
-			totals, err := edit(f, readmodels.PlanTallies, "plan")
-			if err == nil {
-				totals.Members++
-			}
-			return err
-		},
+		watch:     watchAnalytics,
+		joined:    func(f *Fold) error { return countMember(f, 1) },
+		left:      func(f *Fold) error { return countMember(f, -1) },
 		published: publishTally,
 	}
 	return New(readmodels.Analytics, s.rules()...)
+}
+
+func countMember(f *Fold, by int) error {
+	totals, err := edit(f, readmodels.PlanTallies, "plan")
+	if err == nil {
+		totals.Members += by
+	}
+	return err
 }
 
 // watchAnalytics moves a member's contributions from what they were to what they become.
@@ -114,7 +117,7 @@ func (c skillCounts) tally() readmodels.SkillTally {
 // contributionOf leaves out what the change does not concern: skills other than the one it is about.
 func contributionOf(f *Fold, c change, m *readmodels.MemberState, role string) (contribution, error) {
 	s := m.In(role)
-	if s == nil || s.State == "" {
+	if s == nil || s.State == "" || m.Removed {
 		return contribution{}, nil
 	}
 	seen, err := sightOf(f, c.plan, m, s)
@@ -199,7 +202,7 @@ func one(yes bool) int {
 func summarise(m *readmodels.MemberState) counts {
 	var all counts
 	for _, s := range m.Standings {
-		if s.State != "" && !s.Hidden {
+		if s.State != "" && !s.Hidden && !m.Removed {
 			all |= countStanding(s)
 		}
 	}

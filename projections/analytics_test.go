@@ -309,15 +309,15 @@ func TestAnalytics(t *testing.T) {
 		none("versions", versions.Items, err)
 		list, _, err := ask.Roles(ctx, in, readmodels.RoleFilter{}, everything)
 		none("roles", list.Items, err)
-		teams, _, err := ask.Teams(ctx, in, everything)
+		teams, _, err := ask.Teams(ctx, in, "", everything)
 		none("teams", teams.Items, err)
 		for _, search := range []string{"", "go"} {
 			found, _, err := ask.Skills(ctx, in, search, everything)
 			none("skills by "+search, found.Items, err)
 		}
-		people, _, err := ask.Members(ctx, in, "ada", everything)
+		people, _, err := ask.Members(ctx, in, readmodels.MemberFilter{Search: "ada"}, everything)
 		none("members by name", people.Items, err)
-		if found, _, err := ask.Members(ctx, in, "", everything); err != nil || len(found.Items) != 2 {
+		if found, _, err := ask.Members(ctx, in, readmodels.MemberFilter{}, everything); err != nil || len(found.Items) != 2 {
 			w.Errorf("members: %s, %v", text(w, found), err)
 		}
 	})

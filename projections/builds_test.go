@@ -26,7 +26,7 @@ func (s *site) watch() (stop func()) {
 		defer close(ended)
 		most, position := 0, eventstore.Position(0)
 		for ctx.Err() == nil {
-			page, at, err := s.ask.Members(ctx, "acme", "watched", readmodels.Want{Limit: 1000})
+			page, at, err := s.ask.Members(ctx, "acme", readmodels.MemberFilter{Search: "watched"}, readmodels.Want{Limit: 1000})
 			switch {
 			case err != nil && ctx.Err() == nil:
 				s.t.Errorf("while builds change: %v", err)

@@ -289,7 +289,7 @@ func (s *site) parkedIn(b readmodels.Build) (streams []string) {
 // names lists the members that queries find.
 func (s *site) names(search string) (names []string) {
 	s.t.Helper()
-	page, _, err := s.ask.Members(bounded(s.t), "acme", search, readmodels.Want{Limit: 1000, Min: head(s.t, s.log)})
+	page, _, err := s.ask.Members(bounded(s.t), "acme", readmodels.MemberFilter{Search: search}, readmodels.Want{Limit: 1000, Min: head(s.t, s.log)})
 	if err != nil {
 		s.t.Fatal(err)
 	}

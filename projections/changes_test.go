@@ -68,14 +68,18 @@ func (h *history) answers(q *readmodels.Queries, report string, in domain.PlanID
 	case "my-plans":
 		add(unpack(q.Plan(ctx, plan, 0)))
 	case "list-members":
-		add(unpack(q.Members(ctx, plan, "", everything)))
-		add(unpack(q.Members(ctx, plan, "m", everything)))
+		add(unpack(q.Members(ctx, plan, readmodels.MemberFilter{}, everything)))
+		add(unpack(q.Members(ctx, plan, readmodels.MemberFilter{Search: "m", Status: readmodels.AllMembers}, everything)))
 	case "get-member":
 		for _, id := range members {
 			add(unpack(q.Member(ctx, plan, string(id), 0)))
 		}
 	case "list-teams":
-		add(unpack(q.Teams(ctx, plan, everything)))
+		add(unpack(q.Teams(ctx, plan, "", everything)))
+	case "get-team":
+		for _, id := range h.teams[domain.PlanID(plan)] {
+			add(unpack(q.Team(ctx, plan, string(id), 0)))
+		}
 	case "list-skills":
 		add(unpack(q.Skills(ctx, plan, "", everything)))
 		add(unpack(q.Skills(ctx, plan, "s", everything)))

@@ -341,7 +341,7 @@ func policyOf(f *Fold, planID string) (readmodels.PolicyState, error) {
 // plan uses.
 func listHolder(f *Fold, planID, id string, m *readmodels.MemberState, role string, holds bool) error {
 	index, entry := readmodels.IndexOf(readmodels.HolderIndex, role), readmodels.EntryOf(readmodels.Fold(m.Name), readmodels.ShortID(id))
-	if !holds {
+	if !holds || m.Removed {
 		f.tx.Remove(planID, index, entry)
 		return nil
 	}

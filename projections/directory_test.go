@@ -41,7 +41,7 @@ func (p *tenant) membersBy(search string, limit int) []string {
 	p.Helper()
 	var names []string
 	for _, row := range pages(p.world, limit, func(want readmodels.Want) (readmodels.List[*readmodels.MemberRow], readmodels.Checkpoint, error) {
-		return p.ask.Members(p.Context(), string(p.id), search, want)
+		return p.ask.Members(p.Context(), string(p.id), readmodels.MemberFilter{Search: search}, want)
 	}) {
 		names = append(names, row.Name)
 	}
@@ -130,7 +130,7 @@ func TestMembers(t *testing.T) {
 		p.send(commands.AcceptInvitation{Member: ada})
 		p.join(data, ada)
 		p.send(commands.ChangeTeamRole{Team: core, Member: ada, TeamRole: member.Manager})
-		want.Status = "active"
+		want.Status, want.Accepted = "active", true
 		want.Teams = []readmodels.Membership{{Team: string(core), TeamRole: "manager"}, {Team: string(data), TeamRole: "member"}}
 		equal(p, "in two teams", row(), want)
 		p.leave(core, ada)
@@ -153,12 +153,12 @@ func TestTeams(t *testing.T) {
 		p.send(commands.RenameTeam{Team: top, Name: "Above"})
 		p.leave(below, ada)
 		p.fold()
-		page, _, err := p.ask.Teams(p.Context(), "acme", everything)
+		page, _, err := p.ask.Teams(p.Context(), "acme", "", everything)
 		if err != nil {
 			p.Fatal(err)
 		}
 		equal(p, "teams", page.Items, []readmodels.TeamRow{
-			{Team: string(top), Name: "Above", Members: 1},
+			{Team: string(top), Name: "Above", Members: 1, Teams: 1},
 			{Team: string(below), Name: "Below", Parent: string(top), Members: 1},
 		})
 	})
@@ -182,6 +182,7 @@ func TestPlans(t *testing.T) {
 		equal(p, "plan", row, readmodels.PlanRow{
 			Plan: "acme", Name: "Plan acme", Tier: "starter", Features: map[string]bool{"careers": true, "roles": false},
 			Recalculation: "on_visit", LevelRule: "k_of_n.v1", Members: 2,
+			Licences: readmodels.Licences{Total: 10},
 		})
 		var ids []string
 		for _, row := range pages(w, 1, func(want readmodels.Want) (readmodels.List[*readmodels.PlanRow], readmodels.Checkpoint, error) {

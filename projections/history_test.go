@@ -235,7 +235,7 @@ var weighted = func() []func(*history) {
 		send  func(*history)
 	}{
 		{6, measure}, {3, invalidate}, {4, assign}, {3, unassign}, {4, moveBetweenTeams}, {2, selectLevel}, {4, visit}, {2, refresh},
-		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {2, startRole}, {2, grow}, {1, settle},
+		{3, setPolicy}, {4, editRole}, {4, publish}, {5, careForRole}, {2, changeSkill}, {2, startRole}, {2, grow}, {1, settle}, {3, employ},
 	} {
 		for range kind.times {
 			all = append(all, kind.send)
@@ -451,6 +451,46 @@ func grow(h *history) {
 		h.send(in, commands.RenameTeam{Team: h.team(in), Name: draw(h, []string{"Other", "Another"}, "name")})
 	case 3:
 		h.send(in, commands.MoveTeam{Team: h.team(in), Parent: h.team(in)})
+	}
+}
+
+// employ changes who a member is, and what they may do. Now and then one leaves for good, or a team ends.
+func employ(h *history) {
+	in := h.plan()
+	m := h.member(in)
+	switch number(h.T, 0, 13, "employ") {
+	case 0, 1:
+		h.send(in, commands.ChangeMemberProfile{Member: m, Name: new(draw(h, []string{"Ágnes", "Yusuf"}, "name") + " " + string(m[30:]))})
+	case 2:
+		h.send(in, commands.ChangeMemberProfile{Member: m, Email: new(h.id() + "@new.example"), Location: new("Oslo")})
+	case 3:
+		h.send(in, commands.DeactivateMember{Member: m})
+		if h.bool("and reactivate") {
+			h.send(in, commands.ReactivateMember{Member: m})
+		}
+	case 4, 5:
+		h.send(in, commands.ReactivateMember{Member: m})
+	case 6:
+		h.send(in, commands.RemoveMember{Member: m})
+	case 7:
+		h.send(in, commands.GrantAccessRole{Member: m, AccessRole: draw(h, []member.AccessRole{"owner", "hr", "admin"}, "access role")})
+	case 8:
+		h.send(in, commands.WithdrawAccessRole{Member: m, AccessRole: draw(h, []member.AccessRole{"owner", "hr", "admin"}, "access role")})
+	case 9:
+		h.send(in, commands.GrantContentAccess{Member: m})
+	case 10:
+		h.send(in, commands.WithdrawContentAccess{Member: m})
+	case 11:
+		h.send(in, commands.SetPlanLicences{Plan: in, Licences: number(h.T, 0, 3, "licences")})
+	case 12:
+		h.send(in, commands.DeleteTeam{Team: h.team(in)})
+	case 13: // what seldom falls together otherwise
+		h.send(in, commands.GrantAccessRole{Member: m, AccessRole: "hr"})
+		h.send(in, commands.GrantAccessRole{Member: m, AccessRole: "owner"})
+		h.send(in, commands.GrantContentAccess{Member: m})
+		h.send(in, commands.WithdrawAccessRole{Member: m, AccessRole: "hr"})
+		h.send(in, commands.WithdrawAccessRole{Member: m, AccessRole: "owner"})
+		h.send(in, commands.WithdrawContentAccess{Member: m})
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"rolewise/domain/results"
 	"rolewise/domain/role"
 	"rolewise/domain/skill"
+	"rolewise/domain/team"
 	"rolewise/eventstore"
 )
 
@@ -35,6 +36,7 @@ type (
 	person struct {
 		name, email   string
 		teams, direct map[string]bool
+		removed       bool
 		selected      map[string]string      // role: level
 		results       map[string][]*measured // skill, in the order recorded
 		opened        map[string]*inputs     // role: what there was at the last visit or refresh
@@ -115,6 +117,19 @@ func (l *ledger) apply(in string, event any) {
 		l.people[at{in, string(e.Member)}].teams[string(e.Team)] = true
 	case member.TeamMemberRemoved:
 		delete(l.people[at{in, string(e.Member)}].teams, string(e.Team))
+	case member.MemberProfileChanged:
+		l.people[at{in, string(e.Member)}].name = e.Name
+	case member.MemberEmailChanged:
+		l.people[at{in, string(e.Member)}].email = e.Email
+	case member.MemberRemoved:
+		l.people[at{in, string(e.Member)}].removed = true
+	case team.TeamDeleted:
+		delete(l.given, at{in, string(e.Team)})
+		for who, p := range l.people {
+			if who.plan == in {
+				delete(p.teams, string(e.Team))
+			}
+		}
 	case assignment.MemberAssigned:
 		l.people[at{in, string(e.Member)}].direct[string(e.Role)] = true
 	case assignment.MemberUnassigned:

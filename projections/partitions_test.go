@@ -117,7 +117,7 @@ func TestPartitions(t *testing.T) {
 		sameByPartition(t, w.log, models, 4)
 		ask := readmodels.NewQueries(models, 4)
 		for i := range 9 {
-			page, _, err := ask.Members(t.Context(), fmt.Sprintf("plan-%d", i), "", readmodels.Want{Limit: 100})
+			page, _, err := ask.Members(t.Context(), fmt.Sprintf("plan-%d", i), readmodels.MemberFilter{}, readmodels.Want{Limit: 100})
 			if want := 1 + (40-i+8)/9; err != nil || len(page.Items) != want {
 				t.Errorf("plan %d has %d members, not %d: %v", i, len(page.Items), want, err)
 			}

@@ -9,6 +9,7 @@ func progress() *Projection {
 	s := &standings{
 		watch:     watchProgress,
 		joined:    func(*Fold) error { return nil },
+		left:      func(*Fold) error { return nil },
 		published: func(*Fold, string, string) error { return nil },
 	}
 	return New(readmodels.Progress, s.rules()...)

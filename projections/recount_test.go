@@ -58,11 +58,11 @@ func (c *recount) same(what string, got, want any) {
 	}
 }
 
-// members of the plan, by id.
+// members of the plan, by id. Those removed are counted nowhere (SPEC MEM-2).
 func (c *recount) members() []at {
 	var all []at
-	for who := range c.ledger.people {
-		if who.plan == c.in {
+	for who, p := range c.ledger.people {
+		if who.plan == c.in && !p.removed {
 			all = append(all, who)
 		}
 	}

@@ -469,7 +469,7 @@ func TestReadYourWrites(t *testing.T) {
 		answers := make(chan answer)
 		ctx := bounded(t)
 		go func() {
-			page, checkpoint, err := w.ask.Members(ctx, "acme", "ada", readmodels.Want{Min: at, Limit: 10})
+			page, checkpoint, err := w.ask.Members(ctx, "acme", readmodels.MemberFilter{Search: "ada"}, readmodels.Want{Min: at, Limit: 10})
 			a := answer{at: checkpoint.Position, passed: passed.Load(), err: err}
 			for _, row := range page.Items {
 				a.names = append(a.names, row.Name)

@@ -21,12 +21,13 @@ type standings struct {
 	watch func(f *Fold, c change, m *readmodels.MemberState) (after func() error, err error)
 	// joined is called for a new member; published for each plan that a newly published version concerns.
 	joined    func(f *Fold) error
+	left      func(f *Fold) error                    // likewise for one who was removed
 	published func(f *Fold, plan, role string) error // deleted or restored, too
 }
 
 func (s *standings) rules() []Rule {
 	return []Rule{
-		On(s.invited), On(s.teamAdded), On(s.teamRemoved),
+		On(s.invited), On(s.renamed), On(readdressed), On(s.removed), On(s.teamAdded), On(s.teamRemoved), On(s.teamDeleted),
 		On(func(f *Fold, e assignment.MemberAssigned) error {
 			return s.one(f, e.Member, change{roles: []string{string(e.Role)}, paths: true}, func(m *readmodels.MemberState) error {
 				m.Direct = with(m.Direct, string(e.Role))
@@ -204,6 +205,9 @@ func (s *standings) invited(f *Fold, e member.MemberInvited) error {
 }
 
 func (s *standings) teamAdded(f *Fold, e member.TeamMemberAdded) error {
+	if given, err := peek(f, readmodels.TeamStates, e.Team); err != nil || given != nil && given.Deleted {
+		return err
+	}
 	f.tx.Add(f.Plan, readmodels.IndexOf(readmodels.TeamMemberIndex, string(e.Team)), readmodels.ShortID(string(e.Member)))
 	return s.teamChanged(f, e.Member, e.Team, with)
 }
@@ -216,7 +220,7 @@ func (s *standings) teamRemoved(f *Fold, e member.TeamMemberRemoved) error {
 // teamChanged brings a member the roles of a team, or ends the paths through it (SPEC ASG-2).
 func (s *standings) teamChanged(f *Fold, id domain.MemberID, team domain.TeamID, edit func([]string, string) []string) error {
 	given, err := peek(f, readmodels.TeamStates, team)
-	if err != nil {
+	if err != nil || given != nil && given.Deleted {
 		return err
 	}
 	c := change{paths: true}
@@ -237,7 +241,7 @@ func (s *standings) teamRole(f *Fold, team domain.TeamID, in domain.RoleID, edit
 	}
 	return s.change(f, []group{{f.Plan, members, []string{string(in)}}}, func() error {
 		given, err := edit(f, readmodels.TeamStates, team)
-		if err == nil {
+		if err == nil && !given.Deleted {
 			given.Roles = edited(given.Roles, string(in))
 		}
 		return err

@@ -16,10 +16,13 @@ type (
 		Email  string   `json:"email"`
 		Teams  []string `json:"teams"`
 		Direct []string `json:"direct"` // roles
+		// Removed members keep their paths, and are listed with nobody who holds a role (SPEC MEM-2).
+		Removed bool `json:"removed,omitempty"`
 	}
 	// PathsOfTeam is what a team was given.
 	PathsOfTeam struct {
-		Roles []string `json:"roles"`
+		Roles   []string `json:"roles"`
+		Deleted bool     `json:"deleted,omitempty"` // it gives nothing any more, whatever is still to come
 	}
 	// HolderRow is a member who holds a role by some path.
 	HolderRow struct {

@@ -33,6 +33,7 @@ func Reports() []Report {
 		{"list-members", Directory, []string{MemberRows.Name, MemberIndex, MemberWordIndex}, nil},
 		{"get-member", Directory, []string{MemberRows.Name}, nil},
 		{"list-teams", Directory, []string{TeamRows.Name, TeamIndex}, nil},
+		{"get-team", Directory, []string{TeamRows.Name}, nil},
 		{"list-skills", Directory, skills, skills},
 
 		{"list-roles", Roles, append(lists, shown...), benched},

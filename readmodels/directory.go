@@ -19,17 +19,31 @@ type (
 		Features      map[string]bool `json:"features,omitempty"` // single grants and withdrawals
 		Recalculation string          `json:"recalculation"`
 		LevelRule     string          `json:"level_rule"`
-		Members       int             `json:"members"`
+		Members       int             `json:"members"`         // without those removed
+		Removed       int             `json:"removed_members"` // whose history is kept
+		Licences      Licences        `json:"content_licences"`
+	}
+	// Licences are those for content access.
+	Licences struct {
+		Total   int  `json:"total"`
+		Granted int  `json:"granted"`
+		Own     bool `json:"own" doc:"The plan has another number than its tier."`
 	}
 	// MemberRow is a person in a plan.
 	MemberRow struct {
-		Member     string       `json:"member"`
-		Name       string       `json:"name"`
-		Email      string       `json:"email"`
-		Title      string       `json:"title"`
-		AccessRole string       `json:"access_role"`
-		Status     string       `json:"status"` // invited or active
-		Teams      []Membership `json:"teams"`
+		Member        string       `json:"member"`
+		Name          string       `json:"name"`
+		Email         string       `json:"email"`
+		Title         string       `json:"title"`
+		Location      string       `json:"location"`
+		Department    string       `json:"department"`
+		Manager       string       `json:"manager" doc:"Member to whom this one reports; empty: not known."`
+		AccessRole    string       `json:"access_role"`
+		BelowOwner    string       `json:"access_role_below_owner,omitempty" doc:"The access role that an owner has besides."`
+		ContentAccess bool         `json:"content_access"`
+		Status        string       `json:"status" enum:"invited,active,deactivated,removed"`
+		Accepted      bool         `json:"accepted" doc:"The invitation was."`
+		Teams         []Membership `json:"teams"`
 	}
 	// Membership is a member's role in a team.
 	Membership struct {
@@ -40,8 +54,9 @@ type (
 	TeamRow struct {
 		Team    string `json:"team"`
 		Name    string `json:"name"`
-		Parent  string `json:"parent"` // empty at the top
-		Members int    `json:"members"`
+		Parent  string `json:"parent"`  // empty at the top
+		Members int    `json:"members"` // without those of the teams below
+		Teams   int    `json:"teams"`   // right below it
 	}
 	// SkillRow is a skill of a plan, or of the catalog.
 	SkillRow struct {
@@ -135,15 +150,20 @@ func (q *Queries) Plans(ctx context.Context, want Want) (page List[*PlanRow], at
 			at = reached
 		}
 	}
+	return firstPlans(found, want.Limit), at, nil
+}
+
+// firstPlans is a page of plans, by id.
+func firstPlans(found map[string]*PlanRow, limit int) (page List[*PlanRow]) {
 	ids := slices.Sorted(maps.Keys(found))
-	if len(ids) > want.Limit {
-		ids = ids[:want.Limit]
-		page.Next = ids[want.Limit-1]
+	if len(ids) > limit {
+		ids = ids[:limit]
+		page.Next = ids[limit-1]
 	}
 	for _, id := range ids {
 		page.Items = append(page.Items, found[id])
 	}
-	return page, at, nil
+	return page
 }
 
 func plansIn(ctx context.Context, r Reader, want Want, into map[string]*PlanRow) error {
@@ -166,27 +186,21 @@ func (q *Queries) Member(ctx context.Context, plan, id string, min eventstore.Po
 	return one(ctx, q, Directory, MemberRows, plan, id, min)
 }
 
-// Members lists the plan's members by name, or those of whose name or e-mail address each word of search is a prefix.
-func (q *Queries) Members(ctx context.Context, plan, search string, want Want) (page List[*MemberRow], at Checkpoint, err error) {
+// Teams lists the plan's teams by name, or those right below a team; TopTeams for those below none.
+func (q *Queries) Teams(ctx context.Context, plan, parent string, want Want) (page List[*TeamRow], at Checkpoint, err error) {
+	index, prefix := TeamIndex, ""
+	if parent != "" {
+		index, prefix = ChildTeamIndex, EntryOf(strings.TrimPrefix(parent, TopTeams), "")
+	}
 	at, err = q.view(ctx, Directory, plan, want.Min, func(r Reader) error {
-		if search == "" {
-			page, err = list(ctx, r, Directory, MemberRows, plan, MemberIndex, "", want)
-			return err
-		}
-		page, err = find(ctx, r, MemberRows, plan, MemberWordIndex, search, want, func(m *MemberRow) []string { return []string{m.Name, m.Email} })
+		page, err = list(ctx, r, Directory, TeamRows, plan, index, prefix, want)
 		return err
 	})
 	return page, at, err
 }
 
-// Teams lists the plan's teams by name.
-func (q *Queries) Teams(ctx context.Context, plan string, want Want) (page List[*TeamRow], at Checkpoint, err error) {
-	at, err = q.view(ctx, Directory, plan, want.Min, func(r Reader) error {
-		page, err = list(ctx, r, Directory, TeamRows, plan, TeamIndex, "", want)
-		return err
-	})
-	return page, at, err
-}
+// TopTeams stands for the parent that teams at the top do not have.
+const TopTeams = "top"
 
 // Skills lists the plan's skills by name and then those of the catalog, or those of whose name or synonyms each word
 // of search is a prefix.
@@ -224,74 +238,7 @@ func skillsOf(ctx context.Context, r Reader, plan, search string, want Want) (Li
 	if search == "" {
 		return list(ctx, r, Directory, SkillRows, plan, SkillIndex, "", want)
 	}
-	return find(ctx, r, SkillRows, plan, SkillWordIndex, search, want, func(s *SkillRow) []string { return append([]string{s.Name}, s.Synonyms...) })
-}
-
-// find lists the documents of which some word begins with each word of search: the longest of them chooses entries of
-// the index of words, the others are checked on the documents.
-func find[T any](ctx context.Context, r Reader, c Collection[T], plan, index, search string, want Want, texts func(*T) []string) (List[*T], error) {
-	wanted := Wanted(search)
-	if len(wanted) == 0 {
-		return List[*T]{}, nil
-	}
-	longest := slices.MaxFunc(wanted, func(a, b string) int { return len(a) - len(b) })
-	batch := 2 * (want.Limit + 1)
-	var page List[*T]
-	last := "" // entry of the last item
-	for after := want.After; ; {
-		entries, err := r.Entries(ctx, Directory, Index{plan, index}, Range{Prefix: longest, After: after, Limit: batch})
-		if err != nil {
-			return List[*T]{}, err
-		}
-		ids := make([]string, len(entries))
-		for i, entry := range entries {
-			ids[i] = EntryID(entry)
-		}
-		rows, err := c.Load(ctx, r, Directory, plan, ids...)
-		if err != nil {
-			return List[*T]{}, err
-		}
-		for i, row := range rows {
-			if row == nil || !found(Words(texts(row)...), wanted, longest, entries[i]) {
-				continue
-			}
-			if len(page.Items) == want.Limit {
-				page.Next = last
-				return page, nil
-			}
-			page.Items, last = append(page.Items, row), entries[i]
-		}
-		if len(entries) < batch {
-			return page, nil
-		}
-		after = entries[batch-1]
-	}
-}
-
-// found tells whether a document matches all words, and whether this is the entry under which it is listed: that of its
-// first word with the prefix, since several of its words may have it.
-func found(words, wanted []string, longest, entry string) bool {
-	word, _, _ := strings.Cut(entry, separator)
-	return firstWord(words, longest) == word && matches(words, wanted)
-}
-
-func firstWord(words []string, prefix string) string {
-	first := ""
-	for _, word := range words {
-		if strings.HasPrefix(word, prefix) && (first == "" || word < first) {
-			first = word
-		}
-	}
-	return first
-}
-
-func matches(have, want []string) bool {
-	for _, prefix := range want {
-		if !slices.ContainsFunc(have, func(word string) bool { return strings.HasPrefix(word, prefix) }) {
-			return false
-		}
-	}
-	return true
+	return find(ctx, r, SkillRows, plan, SkillWordIndex, search, want, func(*SkillRow) bool { return true })
 }
 
 // one reads a single document.

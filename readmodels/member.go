@@ -21,6 +21,7 @@ type (
 		Beta      []BetaTaken    // by skill, sorted
 		Standings []*Standing    // by role, sorted
 		Visits    []KeptVisit    // by role, sorted
+		Removed   bool           // from the plan: all is kept, and nothing counted (SPEC MEM-2)
 	}
 	// BetaTaken says when a member took the beta assessment of a skill last.
 	BetaTaken struct {
@@ -250,7 +251,10 @@ func (m *MemberState) AppendBinary(b []byte) ([]byte, error) {
 	for _, v := range m.Visits {
 		b = packBytes(packText(b, v.Role), v.packed)
 	}
-	return b, nil
+	if m.Removed {
+		return append(b, 1), nil
+	}
+	return append(b, 0), nil
 }
 
 // UnmarshalBinary unpacks the document.
@@ -278,6 +282,7 @@ func (m *MemberState) UnmarshalBinary(b []byte) error {
 	for range u.count() {
 		m.Visits = append(m.Visits, KeptVisit{Role: u.text(), packed: u.bytes()})
 	}
+	m.Removed = u.flags() == 1
 	return u.err()
 }
 

@@ -110,7 +110,7 @@ func TestPackedFormIsKept(t *testing.T) {
 		"1e00ff01738a020282c0d6fcf3c501050002fe" + id +
 		"0414fd" + id +
 		"0004000600000611141ba0dfd6fcf3c5010002fe" + id +
-		"10041100040f020e00"
+		"10041100040f020e0000"
 	if got := hex.EncodeToString(packed); got != want {
 		t.Errorf("packed\n%s\nnot\n%s", got, want)
 	}

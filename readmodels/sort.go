@@ -42,19 +42,6 @@ func isASCII(s string) bool {
 // letters maps what Unicode does not decompose, though people take it for a letter with an accent.
 var letters = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ħ", "h", "ŧ", "t", "ı", "i", "æ", "ae", "œ", "oe", "ð", "d", "þ", "th")
 
-// Words returns the folded words of a text; e-mail addresses count as a word and as their parts.
-func Words(texts ...string) []string {
-	var words []string
-	for _, text := range texts {
-		folded := Fold(text)
-		words = append(words, strings.Fields(folded)...)
-		for _, part := range strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			words = append(words, part)
-		}
-	}
-	return words
-}
-
 // Wanted returns the words of a search: those of which an item must have the beginning.
 func Wanted(search string) []string {
 	var words []string

@@ -39,8 +39,9 @@ type (
 	}
 	// TeamState is what a team was given.
 	TeamState struct {
-		Name  string   `json:"name"`
-		Roles []string `json:"roles,omitempty"`
+		Name    string   `json:"name"`
+		Roles   []string `json:"roles,omitempty"`
+		Deleted bool     `json:"deleted,omitempty"` // it gives nothing any more, whatever is still to come
 	}
 	// PolicyState is the plan's policies that standings depend on.
 	PolicyState struct {

@@ -186,8 +186,8 @@ func TestDefaultSize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if deepest := depth(tree); len(tree.Teams) != 14 || deepest < 3 {
-			t.Errorf("%d teams, %d deep", len(tree.Teams), deepest)
+		if deepest := depth(tree); tree.Teams.Len() != 14 || deepest < 3 {
+			t.Errorf("%d teams, %d deep", tree.Teams.Len(), deepest)
 		}
 	})
 	t.Run("MSR-2, MSR-5 sittings lie 14 days apart, and some results arrive late and out of order", func(t *testing.T) { checkSittings(t, events) })
@@ -196,9 +196,11 @@ func TestDefaultSize(t *testing.T) {
 
 func depth(tree team.State) int {
 	deepest := 0
-	for id := range tree.Teams {
+	for id := range tree.Teams.All() {
 		levels := 0
-		for ; id != ""; id = tree.Teams[id].Parent {
+		for id != "" {
+			above, _ := tree.Get(id)
+			id = above.Parent
 			levels++
 		}
 		deepest = max(deepest, levels)

@@ -31,7 +31,9 @@ type Action string
 const (
 	OperatePlans     Action = "operate_plans"     // create plans, change tiers and features: the operator only
 	ManagePlan       Action = "manage_plan"       // settings, API keys
-	ManageMembers    Action = "manage_members"    // invite members
+	ManageOwners     Action = "manage_owners"     // make and unmake owners
+	ManageMembers    Action = "manage_members"    // invite, deactivate, remove members; content access
+	SeeRemoved       Action = "see_removed"       // members who were removed (SPEC MEM-2)
 	ManageTeams      Action = "manage_teams"      // teams and team roles
 	DefineSkills     Action = "define_skills"     // skills and benchmarks
 	AuthorRoles      Action = "author_roles"      // create, customise, edit, publish
@@ -54,6 +56,9 @@ type Principal struct {
 	ID     string          // "key:<id>", "operator", "system:<what>"; stands in events as the actor
 	Plan   domain.PlanID   // the plan the principal belongs to; empty for the operator
 	Member domain.MemberID // the member it acts for, if any
+	// Person is the e-mail address that is known to be the caller's: by it a person has several plans. An address that
+	// stands with a member is not known to be theirs, so that keys have none.
+	Person string
 	Scopes []Scope
 	Vendor bool // the operator: every action, in every plan
 }
@@ -62,7 +67,9 @@ type Principal struct {
 var table = map[Action][]Scope{
 	OperatePlans:     {},
 	ManagePlan:       {Everything},
+	ManageOwners:     {Everything},
 	ManageMembers:    {Write},
+	SeeRemoved:       {Everything},
 	ManageTeams:      {Write},
 	DefineSkills:     {Write},
 	AuthorRoles:      {Write},

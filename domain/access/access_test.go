@@ -22,7 +22,9 @@ var cells = []struct {
 }{
 	{"operate_plans", no, no, no, no, no, no},
 	{"manage_plan", yes, no, no, no, no, no},
+	{"manage_owners", yes, no, no, no, no, no},
 	{"manage_members", yes, no, yes, no, no, no},
+	{"see_removed", yes, no, no, no, no, no},
 	{"manage_teams", yes, no, yes, no, no, no},
 	{"define_skills", yes, no, yes, no, no, no},
 	{"author_roles", yes, no, yes, no, no, no},

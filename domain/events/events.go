@@ -15,10 +15,11 @@ import (
 	"rolewise/domain/reservation"
 	"rolewise/domain/results"
 	"rolewise/domain/role"
+	"rolewise/domain/seats"
 	"rolewise/domain/skill"
 	"rolewise/domain/team"
 )
 
 // All lists every event type there is.
 var All = domain.Join(plan.Events, member.Events, team.Events, skill.Events, role.Events, category.Events, pathway.Events, assignment.Events,
-	results.Events, progress.Events, apikey.Events, reservation.Events, command.Events, reactor.Events)
+	results.Events, progress.Events, apikey.Events, reservation.Events, seats.Events, command.Events, reactor.Events)

@@ -70,6 +70,14 @@ func (InvitationAccepted) member()        {}
 func (TeamMemberAdded) member()           {}
 func (TeamRoleChanged) member()           {}
 func (TeamMemberRemoved) member()         {}
+func (MemberProfileChanged) member()      {}
+func (MemberEmailChanged) member()        {}
+func (MemberChangeAbandoned) member()     {}
+func (MemberDeactivated) member()         {}
+func (MemberReactivated) member()         {}
+func (MemberRemoved) member()             {}
+func (AccessRoleGranted) member()         {}
+func (AccessRoleWithdrawn) member()       {}
 
 // Events lists the event types of a member.
 var Events = domain.NewCatalog(
@@ -79,6 +87,14 @@ var Events = domain.NewCatalog(
 	domain.Type[TeamMemberAdded]("TeamMemberAdded"),
 	domain.Type[TeamRoleChanged]("TeamRoleChanged"),
 	domain.Type[TeamMemberRemoved]("TeamMemberRemoved"),
+	domain.Type[MemberProfileChanged]("MemberProfileChanged"),
+	domain.Type[MemberEmailChanged]("MemberEmailChanged"),
+	domain.Type[MemberChangeAbandoned]("MemberChangeAbandoned"),
+	domain.Type[MemberDeactivated]("MemberDeactivated"),
+	domain.Type[MemberReactivated]("MemberReactivated"),
+	domain.Type[MemberRemoved]("MemberRemoved"),
+	domain.Type[AccessRoleGranted]("AccessRoleGranted"),
+	domain.Type[AccessRoleWithdrawn]("AccessRoleWithdrawn"),
 )
 
 // Membership is a role in a team; TeamExists is the fact that the plan has that team.
@@ -126,15 +142,27 @@ func (Leave) command()          {}
 
 // State is what later decisions need of a member.
 type State struct {
-	Exists     bool
-	Abandoned  bool
-	Accepted   bool
-	Email      string
-	AccessRole AccessRole
-	Teams      map[domain.TeamID]TeamRole
+	Events       int // of the stream so far: two decisions on the same number exclude each other
+	Exists       bool
+	Abandoned    bool
+	Accepted     bool
+	Deactivated  bool
+	Removed      bool // for good; implies Exists
+	Profile      Profile
+	Email        string
+	FormerEmail  string     // before the last change of it
+	AccessRole   AccessRole // besides Owner: about that the plan's seats decide; an invitation alone may say it here
+	InvitedOwner bool
+	Teams        map[domain.TeamID]TeamRole
 }
 
-// Decider holds the rules of a member (SPEC MEM-1, ACC-2).
+// Present tells whether the plan has the member, deactivated or not.
+func (s State) Present() bool { return s.Exists && !s.Removed }
+
+// Active tells whether the member may act, and be given things to do.
+func (s State) Active() bool { return s.Present() && !s.Deactivated }
+
+// Decider holds the rules of a member (SPEC MEM-1, MEM-2, ACC-2).
 var Decider = domain.Decider[State, Command, Event]{
 	Initial: func() State { return State{} },
 	Decide:  decide,
@@ -153,16 +181,27 @@ func decide(s State, c Command) ([]Event, error) {
 			return nil, nil
 		}
 		return []Event{MemberInvitationAbandoned(c)}, nil
+	case Remove:
+		if s.Removed {
+			return nil, nil
+		}
 	}
-	if !s.Exists {
+	if !s.Present() {
 		return nil, domain.Missing("member").At("/member")
 	}
 	switch c := c.(type) {
 	case Accept:
-		if s.Accepted {
+		switch {
+		case s.Deactivated:
+			return nil, Inactive()
+		case s.Accepted:
 			return nil, nil
 		}
 		return []Event{InvitationAccepted(c)}, nil
+	case ChangeProfile:
+		return decideProfile(s, c)
+	case Deactivate, Reactivate, Remove, GrantRole, WithdrawRole, AbandonChange:
+		return decideStatus(s, c)
 	case Join:
 		return decideJoin(s, c)
 	case ChangeTeamRole:
@@ -224,9 +263,12 @@ func decideJoin(s State, c Join) ([]Event, error) {
 }
 
 func evolve(s State, e Event) State {
+	s.Events++
 	switch e := e.(type) {
 	case MemberInvited:
 		s.Exists, s.Email, s.AccessRole = true, e.Email, e.AccessRole
+		s.InvitedOwner = e.AccessRole == Owner
+		s.Profile = Profile{Name: e.Name, Title: e.Title}
 	case MemberInvitationAbandoned:
 		s.Abandoned = true
 	case InvitationAccepted:
@@ -238,6 +280,20 @@ func evolve(s State, e Event) State {
 	case TeamMemberRemoved:
 		s.Teams = maps.Clone(s.Teams)
 		delete(s.Teams, e.Team)
+	case MemberProfileChanged:
+		s.Profile = Profile{e.Name, e.Title, e.Location, e.Department, e.Manager}
+	case MemberEmailChanged:
+		s.Email, s.FormerEmail = e.Email, s.Email
+	case MemberDeactivated:
+		s.Deactivated = true
+	case MemberReactivated:
+		s.Deactivated = false
+	case MemberRemoved:
+		s.Removed = true
+	case AccessRoleGranted:
+		s.AccessRole = e.AccessRole
+	case AccessRoleWithdrawn:
+		s.AccessRole = ""
 	}
 	return s
 }
@@ -264,11 +320,10 @@ func (c Invite) check() error {
 	if err := domain.CheckText("/title", c.Title, 0, 200); err != nil {
 		return err
 	}
-	switch c.AccessRole {
-	case "", Owner, Admin, HR, Auditor:
+	if c.AccessRole == "" {
 		return nil
 	}
-	return domain.Invalidf("/access_role", "unknown_access_role", "must be owner, admin, hr or auditor")
+	return CheckAccessRole(c.AccessRole)
 }
 
 func (m Membership) check(teamField, roleField string) error {

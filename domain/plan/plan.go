@@ -56,6 +56,7 @@ var Events = domain.NewCatalog(
 	domain.Type[LevelRulePolicySet]("LevelRulePolicySet"),
 	domain.Type[RoleEditingPolicySet]("RoleEditingPolicySet"),
 	domain.Type[DirectoryVisibilityPolicySet]("DirectoryVisibilityPolicySet"),
+	domain.Type[PlanLicencesSet]("PlanLicencesSet"),
 )
 
 // Commands to a plan.
@@ -91,6 +92,7 @@ type State struct {
 	Features      map[Feature]bool // single grants (true) and withdrawals (false)
 	Recalculation Recalculation
 	Rule          LevelRule
+	Licences      *int // of its own for content access; nil: those of its tier
 
 	RoleEditing         RoleEditing
 	DirectoryVisibility DirectoryVisibility
@@ -139,6 +141,8 @@ func decide(s State, c Command) ([]Event, error) {
 			return nil, err
 		}
 		return []Event{PlanFeatureWithdrawn(c)}, nil
+	case SetLicences:
+		return decideLicences(s, c)
 	case SetRecalculation:
 		if c.Recalculation != Automatic && c.Recalculation != OnVisit {
 			return nil, domain.Invalidf("/value", "invalid_policy_value", "recalculation is automatic or on_visit")
@@ -194,6 +198,8 @@ func evolve(s State, e Event) State {
 		s.RoleEditing = e.Editing
 	case DirectoryVisibilityPolicySet:
 		s.DirectoryVisibility = e.Visibility
+	case PlanLicencesSet:
+		s.Licences = &e.Licences
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package team_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -104,4 +105,82 @@ func TestMove(t *testing.T) {
 		{Name: "MEM-3 move a team that is not there", Given: tree(), When: move(nobody, ""), Refused: decidertest.Missing("team_not_found", "/team")},
 		{Name: "MEM-3 move below a team that is not there", Given: tree(), When: move(city, nobody), Refused: decidertest.Missing("team_not_found", "/parent")},
 	})
+}
+
+func TestDelete(t *testing.T) {
+	gone := tree(team.TeamDeleted{Team: city})
+	missing := decidertest.Missing
+	decidertest.Run(t, team.Decider, []test{
+		{Name: "MEM-3 delete a team", Given: tree(), When: team.Delete{Team: city}, Then: []team.Event{team.TeamDeleted{Team: city}}},
+		{Name: "MEM-3 delete a team with teams below", Given: tree(), When: team.Delete{Team: north}, Refused: decidertest.Conflict("team_has_teams", "/team")},
+		{Name: "MEM-3 delete a team whose teams were deleted", Given: gone, When: team.Delete{Team: north}, Then: []team.Event{team.TeamDeleted{Team: north}}},
+		{Name: "MEM-3 delete a team that is not there", Given: tree(), When: team.Delete{Team: nobody}, Refused: missing("team_not_found", "/team")},
+		{Name: "MEM-3 delete a team twice", Given: gone, When: team.Delete{Team: city}, Refused: missing("team_not_found", "/team")},
+		{Name: "MEM-3 rename a deleted team", Given: gone, When: team.Rename{Team: city, Name: "Town"}, Refused: missing("team_not_found", "/team")},
+		{Name: "MEM-3 move a deleted team", Given: gone, When: team.Move{Team: city}, Refused: missing("team_not_found", "/team")},
+		{Name: "MEM-3 create below a deleted team", Given: gone, When: team.Create{Team: nobody, Name: "Street", Parent: city}, Refused: missing("team_not_found", "/parent")},
+		{Name: "MEM-3 create under the id of a deleted team", Given: gone, When: team.Create{Team: city, Name: "City"}, Refused: decidertest.Conflict("team_exists", "/team")},
+		{
+			Name: "MEM-3 create with the name of a deleted team", Given: gone, When: team.Create{Team: nobody, Name: "City", Parent: north},
+			Then: []team.Event{team.TeamCreated{Team: nobody, Name: "City", Parent: north}},
+		},
+	})
+}
+
+// chain is as many teams as wanted, each below the one before.
+func chain(n int, from int) (events []team.Event, last domain.TeamID) {
+	for i := range n {
+		id := domain.TeamID(fmt.Sprintf("01890a5d-ac96-774b-bcce-b302099%05d", from+i))
+		events = append(events, team.TeamCreated{Team: id, Name: fmt.Sprint("Level ", i), Parent: last})
+		last = id
+	}
+	return events, last
+}
+
+func TestDepth(t *testing.T) {
+	full, lowest := chain(team.MaxDepth, 1000)
+	nearly, last := chain(team.MaxDepth-2, 2000)
+	pair, _ := chain(2, 3000)
+	triple, _ := chain(3, 4000)
+	deep := decidertest.Conflict("team_too_deep", "/parent")
+	decidertest.Run(t, team.Decider, []test{
+		{Name: "MEM-3 create below the 32nd level", Given: full, When: team.Create{Team: nobody, Name: "Below", Parent: lowest}, Refused: deep},
+		{
+			Name: "MEM-3 create on the 32nd level", Given: full[:team.MaxDepth-1],
+			When: team.Create{Team: nobody, Name: "Below", Parent: full[team.MaxDepth-2].(team.TeamCreated).Team},
+			Then: []team.Event{team.TeamCreated{Team: nobody, Name: "Below", Parent: full[team.MaxDepth-2].(team.TeamCreated).Team}},
+		},
+		{
+			Name: "MEM-3 move two levels to the 31st", Given: append(nearly, pair...), When: team.Move{Team: pair[0].(team.TeamCreated).Team, Parent: last},
+			Then: []team.Event{team.TeamMoved{Team: pair[0].(team.TeamCreated).Team, Parent: last}},
+		},
+		{
+			Name: "MEM-3 move three levels to the 31st", Given: append(nearly, triple...),
+			When: team.Move{Team: triple[0].(team.TeamCreated).Team, Parent: last}, Refused: deep,
+		},
+	})
+}
+
+func TestTwin(t *testing.T) {
+	taken := decidertest.Conflict("team_name_taken", "/name")
+	decidertest.Run(t, team.Decider, []test{
+		{Name: "MEM-3 create with a name that is a sibling's, written otherwise", Given: tree(), When: team.Create{Team: nobody, Name: "Ｓales", Twin: true}, Refused: taken},
+		{Name: "MEM-3 rename to such a name", Given: tree(), When: team.Rename{Team: other, Name: "Ｓales", Twin: true}, Refused: taken},
+		{Name: "MEM-3 move beside such a name", Given: tree(), When: team.Move{Team: north, Twin: true}, Refused: taken},
+	})
+}
+
+func TestHiddenCharacters(t *testing.T) {
+	for name, text := range map[string]string{
+		"a direction mark": "Sa\u202eles", "a zero-width space": "Sa\u200bles", "a line break": "Sa\nles", "64 KiB": strings.Repeat("Sales ", 11_000),
+	} {
+		code := "invalid_text"
+		if name == "64 KiB" {
+			code = "invalid_length"
+		}
+		decidertest.Run(t, team.Decider, []test{
+			{Name: "MEM-3 create with " + name, When: team.Create{Team: nobody, Name: text}, Refused: decidertest.Invalid(code, "/name")},
+			{Name: "MEM-3 rename to " + name, Given: tree(), When: team.Rename{Team: sales, Name: text}, Refused: decidertest.Invalid(code, "/name")},
+		})
+	}
 }
