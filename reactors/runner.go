@@ -24,9 +24,10 @@ const (
 	// pace is how long a live log is let run before the next page of it is taken: a follower that is woken by each event
 	// would cost more than the events that it looks for.
 	pace = 100 * time.Millisecond
-	// Pauses before what failed is tried again.
-	firstPause, longestPause = 100 * time.Millisecond, time.Minute
 )
+
+// Pauses before what failed is tried again.
+var firstPause, longestPause = 100 * time.Millisecond, time.Minute
 
 // Options are how a reactor runs in a process.
 type Options struct {

@@ -18,7 +18,10 @@ import (
 	"rolewise/reactors"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	reactors.Pauses(20*time.Millisecond, time.Second) // many failures in a row are tried in a moment
+	goleak.VerifyTestMain(m)
+}
 
 func newStore(t testing.TB) eventstore.Store {
 	t.Helper()
