@@ -25,19 +25,7 @@ func parkedCommand() *cobra.Command {
 			"When the cause is repaired, replay applies them where they belong. Discard gives them up in the read model: the\n" +
 			"log keeps them, and replay takes them back.",
 	}
-	var where string
-	cmd.PersistentFlags().StringVar(&where, "redis", "", "redis://…, rediss://… or redis-cluster://host:port,… of the read models")
-	if err := cmd.MarkPersistentFlagRequired("redis"); err != nil {
-		panic(err) // only for a flag that does not exist
-	}
-	sub := func(use, short string, most int, run func(o *console, cmd *cobra.Command, names []string) error) *cobra.Command {
-		c := &cobra.Command{Use: use, Short: short, Args: names(most), Annotations: map[string]string{takesNames: use}}
-		c.RunE = func(cmd *cobra.Command, args []string) error {
-			return operate(cmd.Context(), where, cmd.OutOrStdout(), func(o *console) error { return run(o, cmd, args) })
-		}
-		cmd.AddCommand(c)
-		return c
-	}
+	sub := ofBuilds(cmd)
 	sub("list [NAME[@BUILD]]", "List the streams that wait, of every build or of one", 1, (*console).parked)
 	sub("show NAME[@BUILD] STREAM", "Show what waits of a stream, why, and what was discarded", 2, (*console).showParked)
 	for _, discard := range []bool{false, true} {

@@ -26,19 +26,7 @@ func projectionsCommand() *cobra.Command {
 			"What is asked for is done by the processes that project, as soon as one runs. Read models in the memory of a\n" +
 			"process (--redis memory, dev) are built anew at each of its starts.",
 	}
-	var where string
-	cmd.PersistentFlags().StringVar(&where, "redis", "", "redis://…, rediss://… or redis-cluster://host:port,… of the read models")
-	if err := cmd.MarkPersistentFlagRequired("redis"); err != nil {
-		panic(err) // only for a flag that does not exist
-	}
-	sub := func(use, short string, most int, run func(o *console, cmd *cobra.Command, names []string) error) *cobra.Command {
-		c := &cobra.Command{Use: use, Short: short, Args: names(most), Annotations: map[string]string{takesNames: use}}
-		c.RunE = func(cmd *cobra.Command, args []string) error {
-			return operate(cmd.Context(), where, cmd.OutOrStdout(), func(o *console) error { return run(o, cmd, args) })
-		}
-		cmd.AddCommand(c)
-		return c
-	}
+	sub := ofBuilds(cmd)
 	sub("list", "List every build: which one queries read, how far it is, what is parked", 0, (*console).list)
 	sub("status [NAME…]", "Show the builds in each partition, and how fast those go on that are not at the end", many, (*console).status)
 	rebuild := sub("rebuild NAME…", "Build projections anew beside the live ones; of several one scan of the log feeds all", many, (*console).rebuild)
@@ -55,6 +43,24 @@ func projectionsCommand() *cobra.Command {
 	resume.Flags().Bool("park", false, "park what cannot be applied, rather than stopping there again")
 	sub("drop NAME@BUILD", "Give up a build that is not live, and remove its data", 1, (*console).drop)
 	return cmd
+}
+
+// ofBuilds gives a command the flag of where the read models are, and returns how it gets commands below it, each with
+// so many names at most.
+func ofBuilds(cmd *cobra.Command) (below func(use, short string, most int, run func(o *console, cmd *cobra.Command, names []string) error) *cobra.Command) {
+	var where string
+	cmd.PersistentFlags().StringVar(&where, "redis", "", "redis://…, rediss://… or redis-cluster://host:port,… of the read models")
+	if err := cmd.MarkPersistentFlagRequired("redis"); err != nil {
+		panic(err) // only for a flag that does not exist
+	}
+	return func(use, short string, most int, run func(o *console, cmd *cobra.Command, names []string) error) *cobra.Command {
+		c := &cobra.Command{Use: use, Short: short, Args: names(most), Annotations: map[string]string{takesNames: use}}
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			return operate(cmd.Context(), where, cmd.OutOrStdout(), func(o *console) error { return run(o, cmd, args) })
+		}
+		cmd.AddCommand(c)
+		return c
+	}
 }
 
 // many is no bound.
