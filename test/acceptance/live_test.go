@@ -21,7 +21,7 @@ func TestLive(t *testing.T) {
 	same(t, "ANA-9 the first event", ready.name, "ready")
 	first := client.Command(t, north, "create-team", harness.Body{"name": "Kitchen"})
 	told := events.next(t)
-	same(t, "ANA-9 reports", told.Reports, []string{"list-teams"})
+	same(t, "ANA-9 reports", told.Reports, []string{"get-team", "list-teams"})
 	same(t, "ANA-9 position", told.Position, first.Position)
 
 	server.Stop(t) // fails the test unless it ends in time, with the exit code 0
