@@ -108,6 +108,9 @@ func newStreaming(t testing.TB, url string, replicas int, change ...func(*Deps))
 	return s
 }
 
+// requestBound is how long requests may take at the servers begun next; 0: as long as in production.
+var requestBound time.Duration
+
 func serve(t testing.TB, deps Deps) *replica {
 	t.Helper()
 	made, err := newServer(deps)
@@ -126,6 +129,9 @@ func serve(t testing.TB, deps Deps) *replica {
 			r.ended <- struct{}{}
 		}
 	}), "")
+	if requestBound > 0 {
+		r.server.ReadTimeout, r.server.WriteTimeout = requestBound, requestBound
+	}
 	r.server.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	r.server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10) // so that who does not read is noticed soon

@@ -166,8 +166,9 @@ func (r *rig) info() eventstore.Info {
 
 func TestStreamLives(t *testing.T) {
 	t.Run("ANA-9 a comment is sent when nothing happens, and the server's bounds on requests do not end it", func(t *testing.T) {
+		requestBound = 60 * time.Millisecond
+		defer func() { requestBound = 0 }()
 		s := newStreaming(t, "", 1, func(d *Deps) { d.Live.Heartbeat = 20 * time.Millisecond })
-		s.replicas[0].server.ReadTimeout, s.replicas[0].server.WriteTimeout = 60*time.Millisecond, 60*time.Millisecond
 		key := s.plan("acme", "enterprise")
 		f := s.follow(0, "acme", key, "")
 		comments := 0
