@@ -4,10 +4,9 @@ SHELL := /bin/bash
 
 .PHONY: test lint bench golden dev tools torture check-format
 
-# Of what go test -v prints, the script leaves what matters: skipped tests with their reasons, failures whole. Many tests
-# wait for a fault to pass, so three packages keep two cores busy.
+# Of what go test -v prints, the script leaves what matters: skipped tests with their reasons, failures whole.
 test: tools lint
-	set -o pipefail; $(GO) test -race -v -p 3 -timeout 15m ./... | awk -f scripts/test-report.awk
+	set -o pipefail; $(GO) test -race -v -timeout 15m ./... | awk -f scripts/test-report.awk
 	cd bench && $(GO) test ./...
 
 # What the tests need and the machine lacks, from the system's packages.
