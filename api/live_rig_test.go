@@ -125,7 +125,7 @@ func serve(t testing.TB, deps Deps) *replica {
 	r.url = "http://" + on.Addr().String()
 	r.server = Server(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		made.engine.ServeHTTP(w, request)
-		if strings.HasSuffix(request.URL.Path, "/stream") {
+		if strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") { // those that were refused are no streams
 			r.ended <- struct{}{}
 		}
 	}), "")
